@@ -1,0 +1,22 @@
+"""qcli: train a hybrid quantum-classical model, price it on QPUs before spending, validate it on them.
+
+Everything a command does, one function here does too. Names are imported on first use, so that
+`qcli --help` does not pay for torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "QcliError": "qcli.errors",
+    "QuantumLayer": "qcli.model.layer",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'qcli' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,1 @@
+"""Simulation and device side by side: degradation, significance, latency, cost."""

@@ -1,0 +1,1 @@
+"""Program and device to native circuits: layout, counts, depth."""

@@ -1,0 +1,1 @@
+"""Data sets by name, file or folder; splits and hashes."""

@@ -1,0 +1,1 @@
+"""The device catalogue: topology, native gates and dated calibration of each QPU."""

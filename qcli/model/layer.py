@@ -1,0 +1,89 @@
+"""The quantum part of a hybrid model."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import pi, prod
+from typing import Any
+
+import pennylane as qml
+import torch
+from torch import Tensor, nn
+
+from qcli.circuit.program import Program
+from qcli.circuit.trace import trace
+from qcli.simulate.executor import current
+
+
+class QuantumLayer(nn.Module):
+    """A PennyLane quantum function as a torch module: `(..., features)` to `(..., outputs)`.
+
+    `circuit(inputs, **weights)` is an ordinary quantum function that returns `qml.expval(...)`s or
+    `qml.probs(...)`. `weight_shapes` maps its other arguments to shapes, as in `qml.qnn.TorchLayer`;
+    weights start uniformly in [0, 2π) unless `init` (a function that fills a tensor in place) is given.
+    The circuit is traced once per number of features; every forward pass computes the angles in torch
+    and hands them to the current executor.
+    """
+
+    def __init__(
+        self,
+        circuit: Callable[..., Any],
+        weight_shapes: Mapping[str, int | Sequence[int]] | None = None,
+        init: Callable[[Tensor], Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.circuit = circuit
+        self.weight_shapes = {
+            name: (shape,) if isinstance(shape, int) else tuple(shape) for name, shape in (weight_shapes or {}).items()
+        }
+        self.weights = nn.ParameterDict()
+        for name, shape in self.weight_shapes.items():
+            parameter = nn.Parameter(torch.empty(shape))
+            with torch.no_grad():
+                (init or (lambda tensor: nn.init.uniform_(tensor, 0.0, 2.0 * pi)))(parameter)
+            self.weights[name] = parameter
+        self._programs: dict[int, Program] = {}
+
+    @classmethod
+    def adopt(cls, layer: "qml.qnn.TorchLayer") -> "QuantumLayer":
+        """A QuantumLayer with the quantum function and the very weights of PennyLane's TorchLayer."""
+        function = layer.qnode.func
+        adopted = cls(
+            lambda inputs, **weights: function(**{layer.input_arg: inputs}, **weights),
+            {name: tuple(weight.shape) for name, weight in layer.qnode_weights.items()},
+        )
+        adopted.circuit.__name__ = getattr(function, "__name__", "circuit")
+        adopted.weights.update(layer.qnode_weights)
+        return adopted
+
+    def program(self, features: int) -> Program:
+        """The circuit traced for inputs of shape `(features,)`."""
+        if features not in self._programs:
+            self._programs[features] = trace(self.circuit, features, self.weight_shapes)
+        return self._programs[features]
+
+    def flat_weights(self) -> Tensor:
+        """All weights, flattened and concatenated: `(weights,)`."""
+        flat = [self.weights[name].reshape(prod(shape)) for name, shape in self.weight_shapes.items()]
+        return torch.cat(flat) if flat else torch.zeros(0)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features = inputs.shape[-1]
+        program = self.program(features)
+        flat = inputs.reshape(-1, features)
+        outputs = current().run(program, program.angle_map(flat, self.flat_weights()))
+        return outputs.reshape(*inputs.shape[:-1], program.outputs)
+
+
+def adopt_torch_layers(model: nn.Module) -> nn.Module:
+    """Replace every PennyLane TorchLayer inside `model` by a QuantumLayer with the same circuit and weights."""
+    if isinstance(model, qml.qnn.TorchLayer):
+        return QuantumLayer.adopt(model)
+    for name, child in model.named_children():
+        adopted = adopt_torch_layers(child)
+        if adopted is not child:
+            setattr(model, name, adopted)
+    return model
+
+
+def quantum_layers(model: nn.Module) -> Iterator[QuantumLayer]:
+    """The quantum layers of a model, in the order of its modules."""
+    return (module for module in model.modules() if isinstance(module, QuantumLayer))

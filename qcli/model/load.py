@@ -1,0 +1,173 @@
+"""Models by name or path: finding the file, calling its `build`, checking what comes back."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qcli.errors import QcliError
+from qcli.files import bundled, nearest
+from qcli.model.layer import adopt_torch_layers, quantum_layers
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model comes from. `path` is None for a model of the zoo, found again by its name."""
+
+    name: str
+    path: str | None
+    sha256: str
+
+    @property
+    def file(self) -> Path:
+        return Path(self.path) if self.path else bundled("circuits") / f"{self.name}.py"
+
+
+def zoo() -> tuple[str, ...]:
+    """Names of the models that come with qcli."""
+    return tuple(sorted(path.stem for path in bundled("circuits").glob("*.py")))
+
+
+def find_model(model: str) -> ModelSource:
+    """A model of the zoo by name, or a user's own file by path.
+
+    Raises:
+        QcliError: there is no such model.
+    """
+    path = Path(model)
+    if path.suffix == ".py" or "/" in model:
+        if not path.is_file():
+            raise QcliError(f"model file {model} does not exist", str(path.absolute().parent), "name a Python file with build()")
+        return ModelSource(path.stem, str(path.resolve()), _digest(path))
+    if model not in zoo():
+        raise QcliError(f"unknown model {model!r}", "the model zoo", f"{nearest(model, zoo())}, or name a file: ./{model}.py")
+    return ModelSource(model, None, _digest(bundled("circuits") / f"{model}.py"))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def parse_options(source: ModelSource, settings: Mapping[str, str]) -> dict[str, Any]:
+    """`key=value` texts as keyword arguments of `build`, converted by its annotations or defaults.
+
+    Raises:
+        QcliError: `build` has no such option, or the value is not of its type.
+    """
+    parameters = dict(list(inspect.signature(_build_function(source)).parameters.items())[2:])
+    options: dict[str, Any] = {}
+    for key, text in settings.items():
+        if key not in parameters:
+            fix = nearest(key, parameters) if parameters else "leave --set out"
+            raise QcliError(f"model {source.name} has no option {key!r}", str(source.file), fix)
+        parameter = parameters[key]
+        kind = parameter.annotation if parameter.annotation in (int, float, bool, str) else type(parameter.default)
+        options[key] = _convert(key, text, kind)
+    return options
+
+
+def _convert(key: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() in ("true", "yes", "1"):
+            return True
+        if text.lower() in ("false", "no", "0"):
+            return False
+        raise QcliError(f"option {key} is true or false, got {text!r}", f"--set {key}={text}", f"--set {key}=true")
+    if kind not in (int, float):
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        word = "a whole number" if kind is int else "a number"
+        raise QcliError(f"option {key} is {word}, got {text!r}", f"--set {key}={text}", f"--set {key}=8") from None
+
+
+def build_model(
+    source: ModelSource, features: int, classes: int, options: Mapping[str, Any], seed: int | None = None
+) -> nn.Module:
+    """Call the model file's `build`, adopt its TorchLayers, and try one forward pass of two samples.
+
+    Raises:
+        QcliError: build() or the circuit fails, or the result is not a hybrid model of this contract.
+    """
+    build = _build_function(source)
+    where = str(source.file)
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        model = _calling(lambda: build(features, classes, **options), "build() fails", where)
+    if not isinstance(model, nn.Module):
+        raise QcliError(
+            f"build() returned {type(model).__name__}, not a torch.nn.Module", where, "return the model from build(features, classes)"
+        )
+    model = adopt_torch_layers(model)
+    if not any(True for _ in quantum_layers(model)):
+        raise QcliError("the model has no quantum layer", where, "put a qcli.QuantumLayer or qml.qnn.TorchLayer into it")
+    model.eval()
+    sample = torch.linspace(0.1, 0.9, 2 * features).reshape(2, features)
+    with torch.no_grad():
+        output = _calling(lambda: class_logits(model(sample), classes, where), "the model's forward pass fails", where)
+    if not torch.isfinite(output).all():
+        raise QcliError("the model's output is not finite on inputs in [0, 1]", where, "check the model's initial weights")
+    return model
+
+
+def class_logits(output: object, classes: int, where: str = "the model's output") -> Tensor:
+    """Logits `(batch, classes)`; a binary model may return one logit, `(batch,)` or `(batch, 1)`, of the second class."""
+    if isinstance(output, Tensor):
+        if output.ndim == 2 and output.shape[1] == classes:
+            return output
+        if classes == 2 and (output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1)):
+            logit = output.reshape(-1, 1)
+            return torch.cat([torch.zeros_like(logit), logit], dim=1)
+    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    raise QcliError(f"the model returns {shape} for 2 samples", where, f"return logits of shape (batch, {classes})")
+
+
+def _calling(function: Callable[[], Any], what: str, where: str) -> Any:
+    """Call code of the user's model file; whatever it raises becomes a QcliError with the line it came from."""
+    try:
+        return function()
+    except QcliError:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+        line = f"{where}:{frames[-1].lineno}: {frames[-1].line}" if frames else where
+        raise QcliError(
+            f"{what}: {type(error).__name__}: {error}", line, "mend the model file, or change --set; --debug shows the traceback"
+        ) from error
+
+
+def _build_function(source: ModelSource) -> Callable[..., Any]:
+    module = _import(source)
+    build = getattr(module, "build", None)
+    if not callable(build):
+        raise QcliError(
+            f"{source.file.name} has no function build", str(source.file), "define build(features, classes, **options)"
+        )
+    return build
+
+
+def _import(source: ModelSource) -> ModuleType:
+    name = f"qcli_model_{source.sha256[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, source.file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        _calling(lambda: spec.loader.exec_module(module), "importing the model file fails", str(source.file))
+    except QcliError:
+        del sys.modules[name]
+        raise
+    return module

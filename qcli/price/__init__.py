@@ -1,0 +1,1 @@
+"""Workload, price sheet and submission plan to a bill."""

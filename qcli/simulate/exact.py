@@ -1,0 +1,43 @@
+"""The executors that only simulate: exact expectation values, and finite shots without noise."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qcli.circuit import measure
+from qcli.circuit.program import Program
+from qcli.simulate.pennylane import PennyLaneEngine
+
+
+class Exact:
+    """Exact outputs, differentiable: training and ideal inference."""
+
+    name = "sim"
+
+    def __init__(self) -> None:
+        self._engine = PennyLaneEngine()
+
+    def run(self, program: Program, angles: Tensor) -> Tensor:
+        return self._engine.evaluate(program, angles)
+
+
+class Sampled:
+    """A noiseless device with a finite number of shots per circuit; not differentiable."""
+
+    name = "sampled"
+
+    def __init__(self, shots: int, seed: int = 0) -> None:
+        self.shots = shots
+        self._engine = PennyLaneEngine()
+        self._generator = np.random.default_rng(seed)
+
+    def run(self, program: Program, angles: Tensor) -> Tensor:
+        groups = measure.groups(program)
+        with torch.no_grad():
+            frequencies = [self._sample(measure.group_program(program, group), angles) for group in groups]
+        return torch.as_tensor(measure.combine(program, groups, frequencies, len(angles))).to(angles)
+
+    def _sample(self, program: Program, angles: Tensor) -> np.ndarray:
+        probabilities = self._engine.evaluate(program, angles.double()).cpu().numpy().clip(min=0.0)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return self._generator.multinomial(self.shots, probabilities) / self.shots

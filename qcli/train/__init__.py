@@ -1,0 +1,1 @@
+"""The training loop, metrics, classical baselines and repeated seeds."""
