@@ -10,26 +10,24 @@ from qiskit.circuit import ParameterVector
 from qcli.circuit.gates import GATES
 from qcli.circuit.program import Probabilities, Program
 
-ANGLES = "angle"
-"""Name of the parameter vector of a template: element k is column k of the angle tensor."""
+def template(program: Program, angles: NDArray[np.float64]) -> tuple[QuantumCircuit, list[int]]:
+    """One circuit for all samples, and the columns of the angle tensor that are its parameters, in order.
 
-
-def to_qiskit(program: Program) -> QuantumCircuit:
-    """One template for all inputs; the wires of a single `Probabilities` measurement are measured, in order.
-
-    Wire i is qubit i; classical bit j holds the j-th measured wire. Angles are the elements of the
-    `ParameterVector` `angle`, so a template is compiled once and bound for every sample.
+    Angles that depend on the inputs stay parameters; the others are bound to `angles` `(angles,)`, so that
+    blocks of fixed gates can be resynthesised. Wire i is qubit i; the wires of the program's `Probabilities`
+    measurement are read into classical bits 0, 1, … in their order.
     """
-    measured = [m.wires for m in program.measurements if isinstance(m, Probabilities)]
-    register = ClassicalRegister(len(measured[0]) if measured else 0, "c")
+    (measured,) = [m.wires for m in program.measurements if isinstance(m, Probabilities)]
+    register = ClassicalRegister(len(measured), "c")
     circuit = QuantumCircuit(QuantumRegister(program.wires, "q"), register)
-    angles = ParameterVector(ANGLES, program.angle_map.count)
+    columns = [k for k, varies in enumerate(program.angle_map.from_inputs) if varies]
+    values: dict[int, object] = dict(enumerate(angles.tolist()))
+    values |= dict(zip(columns, ParameterVector("angle", len(columns)), strict=True))
     for gate in program.gates:
         append = getattr(circuit, GATES[gate.name].qiskit)
-        append(*([] if gate.angle is None else [angles[gate.angle]]), *gate.wires)
-    if measured:
-        circuit.measure(measured[0], register)
-    return circuit
+        append(*([] if gate.angle is None else [values[gate.angle]]), *gate.wires)
+    circuit.measure(measured, register)
+    return circuit, columns
 
 
 def frequencies(counts: Mapping[str, int], bits: int) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from qcli.circuit import measure
 from qcli.circuit.program import Program
+from qcli.simulate.executor import Timings
 from qcli.simulate.pennylane import PennyLaneEngine
 
 
@@ -15,10 +16,12 @@ class Exact:
     name = "sim"
 
     def __init__(self) -> None:
+        self.timings = Timings()
         self._engine = PennyLaneEngine()
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
-        return self._engine.evaluate(program, angles)
+        with self.timings.measure("execute"):
+            return self._engine.evaluate(program, angles)
 
 
 class Sampled:
@@ -28,14 +31,16 @@ class Sampled:
 
     def __init__(self, shots: int, seed: int = 0) -> None:
         self.shots = shots
+        self.timings = Timings()
         self._engine = PennyLaneEngine()
         self._generator = np.random.default_rng(seed)
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
         groups = measure.groups(program)
-        with torch.no_grad():
+        with self.timings.measure("execute"), torch.no_grad():
             frequencies = [self._sample(measure.group_program(program, group), angles) for group in groups]
-        return torch.as_tensor(measure.combine(program, groups, frequencies, len(angles))).to(angles)
+        with self.timings.measure("postprocess"):
+            return torch.as_tensor(measure.combine(program, groups, frequencies, len(angles))).to(angles)
 
     def _sample(self, program: Program, angles: Tensor) -> np.ndarray:
         probabilities = self._engine.evaluate(program, angles.double()).cpu().numpy().clip(min=0.0)

@@ -1,8 +1,10 @@
 """What a quantum layer hands its circuits to: the current executor."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -10,10 +12,29 @@ from torch import Tensor
 from qcli.circuit.program import Program
 
 
+@dataclass
+class Timings:
+    """Wall-clock seconds an executor has spent in each stage so far."""
+
+    compile: float = 0.0
+    execute: float = 0.0
+    postprocess: float = 0.0
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time this block takes to `stage`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, stage, getattr(self, stage) + time.perf_counter() - started)
+
+
 class Executor(Protocol):
     """Evaluates a Program for a batch of bound angles."""
 
     name: str
+    timings: Timings
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
         """Outputs `(batch, program.outputs)` for angles `(batch, angles)` in radians."""

@@ -1,0 +1,187 @@
+"""The same test samples through simulation and through a device, side by side."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from qcli.assess.statistics import paired_difference
+from qcli.circuit.program import Program
+from qcli.errors import QcliError
+from qcli.execute.emulator import Emulator
+from qcli.execute.select import executor as executor_named
+from qcli.files import write_atomic, write_json
+from qcli.price.plans import Workload, plans
+from qcli.price.record import record
+from qcli.price.sheet import terms
+from qcli.simulate.exact import Exact
+from qcli.simulate.executor import Executor, using
+from qcli.train.loop import predict
+from qcli.train.metrics import accuracy
+from qcli.train.run import Run, now
+
+SCHEMA = "qcli.assessment/1"
+_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Class probabilities `(samples, classes)`, all quantum outputs `(samples, outputs)`, and seconds in all."""
+
+    probabilities: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+    seconds: float
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return self.probabilities.argmax(axis=1)
+
+
+class _Observed:
+    """An executor that also keeps what it answered."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.name, self.timings, self._executor = executor.name, executor.timings, executor
+        self.answers: list[Tensor] = []
+
+    def run(self, program: Program, angles: Tensor) -> Tensor:
+        answer = self._executor.run(program, angles)
+        self.answers.append(answer.detach().double())
+        return answer
+
+
+def validate_on_hardware(
+    run: Run,
+    device: str,
+    *,
+    inferences: int | None = None,
+    shots: int = 512,
+    seed: int = 0,
+    on_samples: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Run the first `inferences` test samples (default 48, or all if fewer) in simulation and on `device`.
+
+    Writes assessment.json and samples.csv under hardware/<device>/ and returns the assessment.
+    `on_samples(done, total)` is called as samples come in from the device.
+
+    Raises:
+        QcliError: unknown device, too many inferences, shots the device does not take, or a circuit too wide.
+    """
+    available = run.info.split.test
+    count = min(48, available) if inferences is None else inferences
+    if not 1 <= count <= available:
+        raise QcliError(f"{count} inferences, the test set has {available} samples", "--inferences", f"choose 1 to {available}")
+    executor = executor_named(device, shots, seed)
+    model, (x, y) = run.model(), run.rows("test", count)
+    classes = len(run.info.data.classes)
+    simulated = _infer(model, x, classes, Exact(), lambda done, total: None)
+    measured = _infer(model, x, classes, executor, on_samples)
+    assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured)
+    folder = hardware_folder(run, device)
+    write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
+    write_json(folder / "assessment.json", assessment)
+    return assessment
+
+
+def _infer(
+    model: nn.Module, x: Tensor, classes: int, executor: Executor, on_samples: Callable[[int, int], None]
+) -> Inference:
+    observed = _Observed(executor)
+    probabilities, outputs = [], []
+    started = time.perf_counter()
+    with using(observed):
+        for part in x.split(_CHUNK):
+            probabilities.append(predict(model, part, classes))
+            outputs.append(torch.cat([answer.reshape(len(part), -1) for answer in observed.answers], dim=1))
+            observed.answers.clear()
+            on_samples(len(part) + sum(len(p) for p in probabilities[:-1]), len(x))
+    seconds = time.perf_counter() - started
+    return Inference(torch.cat(probabilities).numpy(), torch.cat(outputs).numpy(), seconds)
+
+
+def _assessment(
+    run: Run,
+    model: nn.Module,
+    executor: Executor,
+    shots: int,
+    seed: int,
+    labels: NDArray[np.int64],
+    simulated: Inference,
+    measured: Inference,
+) -> dict[str, Any]:
+    n = len(labels)
+    right_simulated, right_measured = simulated.labels == labels, measured.labels == labels
+    difference = paired_difference(right_simulated, right_measured)
+    flipped = int((simulated.labels != measured.labels).sum())
+    stages = {name: getattr(executor.timings, name) / n for name in ("compile", "execute", "postprocess")}
+    stages["postprocess"] += measured.seconds / n - sum(stages.values())
+    return {
+        "schema": SCHEMA,
+        "created": now(),
+        "device": executor.name,
+        "inferences": n,
+        "shots": shots if executor.name != "sim" else None,
+        "seed": seed,
+        "calibrated_on": executor.device.calibrated_on.isoformat() if isinstance(executor, Emulator) else None,
+        "simulation": {"accuracy": accuracy(right_simulated).to_json()},
+        "hardware": {"accuracy": accuracy(right_measured).to_json()},
+        "degradation_points": {name: 100 * getattr(difference, name) for name in ("value", "low", "high")},
+        "mcnemar_p": difference.p,
+        "only_simulation_right": difference.only_first,
+        "only_device_right": difference.only_second,
+        "flipped": {"count": flipped, "share": flipped / n},
+        "mean_abs_delta_expval": float(np.abs(simulated.outputs - measured.outputs).mean()),
+        "latency_s_per_inference": {**stages, "total": measured.seconds / n},
+        "cost": _cost(run, model, executor, n, shots),
+        "circuit": _circuit(executor),
+        "samples": "samples.csv",
+    }
+
+
+def _cost(run: Run, model: nn.Module, executor: Executor, inferences: int, shots: int) -> dict[str, Any]:
+    """What this rehearsal cost, and what the same on the device itself would, in its cheapest plan."""
+    if not isinstance(executor, Emulator):
+        return {"usd": "0", "real_device": None, "real_usd": None, "real_plan": None}
+    per_inference = sum(circuit.count for circuit in record(model, run.rows("test", 1)[0]))
+    workload = Workload(inferences, inferences * per_inference, shots)
+    plan = min(plans(workload, terms(executor.device.key)), key=lambda plan: plan.usd)
+    return {"usd": "0", "real_device": executor.device.key, "real_usd": f"{plan.usd:f}", "real_plan": plan.name}
+
+
+def _circuit(executor: Executor) -> dict[str, Any] | None:
+    """Counts and layout of the largest circuit that was compiled, if any was."""
+    if not isinstance(executor, Emulator):
+        return None
+    compiled = max((c for c, _ in executor.compiled.values()), key=lambda c: c.two_qubit_gates)
+    return {
+        "two_qubit_gates": compiled.two_qubit_gates,
+        "depth": compiled.depth,
+        "layout": list(compiled.used_qubits),
+    }
+
+
+def _samples(run: Run, labels: NDArray[np.int64], simulated: Inference, measured: Inference) -> pd.DataFrame:
+    names = np.array(run.info.data.classes)
+    columns: dict[str, Any] = {
+        "index": run.split.test[: len(labels)],
+        "label": names[labels],
+        "simulated": names[simulated.labels],
+        "measured": names[measured.labels],
+        "flipped": simulated.labels != measured.labels,
+    }
+    for k in range(simulated.outputs.shape[1]):
+        columns[f"z_sim_{k}"] = simulated.outputs[:, k]
+        columns[f"z_dev_{k}"] = measured.outputs[:, k]
+    return pd.DataFrame(columns)
+
+
+def hardware_folder(run: Run, device: str) -> Path:
+    """Where the results of a device lie in a run directory."""
+    return run.path / "hardware" / device.replace("/", "-")

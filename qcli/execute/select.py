@@ -1,0 +1,38 @@
+"""Executors by the names users give them."""
+
+from qcli.device.catalogue import catalogue, find
+from qcli.errors import QcliError
+from qcli.execute.emulator import Emulator
+from qcli.files import nearest
+from qcli.price.plans import check_shots
+from qcli.price.sheet import terms
+from qcli.simulate.exact import Exact, Sampled
+from qcli.simulate.executor import Executor
+
+
+def executor(name: str, shots: int, seed: int) -> Executor:
+    """`sim`, `sampled`, or `emulator/<device>`.
+
+    Raises:
+        QcliError: an unknown name, a real device (not to be run on yet), or shots the device does not take.
+    """
+    if name == "sim":
+        return Exact()
+    if name == "sampled":
+        if shots < 1:
+            raise QcliError(f"{shots} shots", "--shots", "choose at least 1")
+        return Sampled(shots, seed)
+    provider, _, _ = name.partition("/")
+    if provider == "emulator":
+        device = find(name)
+        check_shots(shots, terms(device.key))
+        return Emulator(device, shots, seed)
+    if provider in ("braket", "ibm"):
+        device = find(name)
+        raise QcliError(
+            f"running on the real {device.full_name} is not available in this version",
+            name,
+            f"rehearse on its calibration: --device {device.emulator}",
+        )
+    known = ["sim", "sampled", *(device.emulator for device in catalogue().values())]
+    raise QcliError(f"unknown device {name!r}", "--device", nearest(name, known))

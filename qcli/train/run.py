@@ -1,0 +1,188 @@
+"""A run directory: what was asked, what came out, and how to get the model and its data back."""
+
+import json
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import nn
+
+from qcli.data.dataset import Dataset, load_recorded
+from qcli.data.split import Scaler, Split, fit_scaler, split
+from qcli.errors import QcliError
+from qcli.files import read_json, write_json
+from qcli.model.checkpoint import load_tensors, load_weights
+from qcli.model.load import ModelSource, build_model, find_model
+
+SCHEMA = "qcli.run/1"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ModelInfo(_Record):
+    name: str
+    path: str | None
+    sha256: str
+    options: dict[str, Any]
+
+
+class DataInfo(_Record):
+    name: str
+    target: str | None
+    sha256: str
+    features: int
+    classes: tuple[str, ...]
+    shape: tuple[int, ...] | None
+    rows: int
+
+
+class SplitInfo(_Record):
+    sha256: str
+    seed: int
+    test_size: float | int
+    train: int
+    validation: int
+    test: int
+
+
+class Settings(_Record):
+    """How to train. `patience`: epochs without a better validation loss before stopping early."""
+
+    epochs: int = Field(30, ge=1)
+    batch: int = Field(32, ge=1)
+    lr: float = Field(0.01, gt=0)
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
+    seed: int = Field(0, ge=0, lt=2**32)
+    seeds: int = Field(1, ge=1)
+    patience: int = Field(10, ge=1)
+
+
+class Parameters(_Record):
+    total: int
+    quantum: int
+
+
+class RunInfo(_Record):
+    """The content of run.json."""
+
+    schema_: Literal["qcli.run/1"] = Field(SCHEMA, alias="schema")
+    model: ModelInfo
+    data: DataInfo
+    split: SplitInfo
+    training: Settings
+    parameters: Parameters
+    created: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory on disk."""
+
+    path: Path
+    info: RunInfo
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Raises QcliError when `path` is not a run directory, or a damaged or half-written one."""
+        folder = Path(path)
+        if not folder.is_dir():
+            raise QcliError(f"there is no run directory {path}", str(folder.absolute().parent), "train one: qcli train qcnn")
+        content = read_json(folder / "run.json", SCHEMA)
+        try:
+            return cls(folder, RunInfo.model_validate(content))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise QcliError(f"run.json: {key}: {first['msg']}", str(folder), "restore the file or train again") from None
+
+    def save(self) -> None:
+        write_json(self.path / "run.json", self.info.model_dump(by_alias=True, mode="json"))
+
+    @property
+    def weights_file(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, read again and compared with the hash it had when the run was made."""
+        return load_recorded(self.info.data.model_dump())
+
+    @cached_property
+    def split(self) -> Split:
+        parts = split(self.dataset, self.info.split.test_size, seed=self.info.split.seed)
+        if parts.sha256 != self.info.split.sha256:
+            raise QcliError(
+                "the split of this run cannot be repeated",
+                str(self.path),
+                f"install the versions it was made with: {self.info.versions}",
+            )
+        return parts
+
+    @cached_property
+    def scaler(self) -> Scaler:
+        return fit_scaler(self.dataset, self.split)
+
+    @property
+    def source(self) -> ModelSource:
+        """The model's file, which must still be what was trained."""
+        source = find_model(self.info.model.path or self.info.model.name)
+        if source.sha256 != self.info.model.sha256:
+            raise QcliError(
+                f"the model file has changed since this run (qcli {self.info.versions.get('qcli')})",
+                str(source.file),
+                "restore the file, or train again",
+            )
+        return source
+
+    def new_model(self, seed: int | None = None) -> nn.Module:
+        """The model with fresh weights."""
+        data = self.info.data
+        return build_model(self.source, data.features, len(data.classes), self.info.model.options, seed)
+
+    def model(self) -> nn.Module:
+        """The trained model, in evaluation mode."""
+        tensors, _ = load_tensors(self.weights_file)
+        model = self.new_model()
+        load_weights(model, tensors, self.weights_file)
+        return model.eval()
+
+    def rows(self, part: str, limit: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled features `(rows, features)` and labels `(rows,)` of train, validation or test."""
+        index = getattr(self.split, part)[:limit]
+        x = self.scaler.apply(self.dataset.x[index])
+        return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(self.dataset.y[index])
+
+
+def versions() -> dict[str, str]:
+    """Versions that results depend on."""
+    packages = ("qcli", "torch", "pennylane", "scikit-learn")
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+def _version(name: str) -> str:
+    if name == "qcli":
+        from qcli import __version__
+
+        return __version__
+    return version(name)
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a .jsonl file, or none if it is missing."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,193 @@
+"""Training a model on data: a run directory from start, or from where it stopped, to metrics."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from qcli.data.dataset import load
+from qcli.data.split import check_batch, fit_scaler, split
+from qcli.errors import QcliError
+from qcli.files import write_atomic, write_json
+from qcli.model.checkpoint import save_tensors
+from qcli.model.layer import quantum_layers
+from qcli.model.load import build_model, find_model, parse_options
+from qcli.train.baselines import Baseline, baselines
+from qcli.train.loop import Epoch, Listener, fit, predict
+from qcli.train.metrics import Metrics, evaluate, summary
+from qcli.train.run import DataInfo, ModelInfo, Parameters, Run, RunInfo, Settings, SplitInfo, now, versions
+
+EPSILON = 0.05
+"""`iterations_to_epsilon`: optimizer steps until the validation loss first came this close (in nats) to its best."""
+
+
+class Silent:
+    """A listener that shows nothing."""
+
+    def on_step(self, seed: int, epoch: int, loss: float) -> None:
+        pass
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        pass
+
+    def on_stop(self, seed: int, skipped_steps: int) -> None:
+        pass
+
+
+def train(
+    model: str,
+    data: str,
+    *,
+    target: str | None = None,
+    options: Mapping[str, str] | None = None,
+    test_size: float | int = 0.2,
+    settings: Settings | None = None,
+    out: Path | None = None,
+    listener: Listener | None = None,
+) -> Run:
+    """Train a model of the zoo or a model file on `data`, and compare it with classical baselines.
+
+    Raises:
+        QcliError: bad model, data or settings; nothing is written then.
+    """
+    run = prepare(model, data, target, options or {}, test_size, settings or Settings(), out)
+    return resume(run, listener)
+
+
+def prepare(
+    model: str,
+    data: str,
+    target: str | None,
+    options: Mapping[str, str],
+    test_size: float | int,
+    settings: Settings,
+    out: Path | None,
+) -> Run:
+    """Check everything, then create the run directory with its run.json."""
+    source = find_model(model)
+    values = parse_options(source, options)
+    dataset = load(data, target)
+    parts = split(dataset, test_size, seed=settings.seed)
+    check_batch(parts, settings.batch)
+    fit_scaler(dataset, parts)
+    hybrid = build_model(source, dataset.x.shape[1], len(dataset.classes), values, settings.seed)
+    info = RunInfo(
+        schema="qcli.run/1",
+        model=ModelInfo(name=source.name, path=source.path, sha256=source.sha256, options=values),
+        data=DataInfo(**dataset.to_json()),
+        split=SplitInfo(**parts.to_json()),
+        training=settings,
+        parameters=Parameters(
+            total=_count(hybrid), quantum=sum(layer.flat_weights().numel() for layer in quantum_layers(hybrid))
+        ),
+        created=now(),
+        versions=versions(),
+    )
+    run = Run(_directory(out, source.name, dataset.label), info)
+    run.save()
+    return run
+
+
+def resume(run: Run, listener: Listener | None = None) -> Run:
+    """Train what is not trained yet of a run, then write its weights and metrics."""
+    listener = listener or Silent()
+    training, validation = run.rows("train"), run.rows("validation")
+    best: dict[int, dict[str, Tensor]] = {}
+    histories: dict[int, list[Epoch]] = {}
+    for seed in range(run.info.training.seed, run.info.training.seed + run.info.training.seeds):
+        model = run.new_model(seed)
+        checkpoint = run.path / "checkpoints" / f"seed-{seed}.safetensors"
+        log = _Log(run.path / "history.jsonl", [e for history in histories.values() for e in history], listener)
+        best[seed], histories[seed] = fit(model, training, validation, run.info.training, seed, checkpoint, log)
+    _write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
+    chosen = min(histories, key=lambda seed: min(epoch.val_loss for epoch in histories[seed]))
+    save_tensors(run.weights_file, best[chosen], {"seed": chosen, "model": run.info.model.name})
+    write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen))
+    return run
+
+
+class _Log:
+    """Keeps history.jsonl complete after every epoch, and passes events on."""
+
+    def __init__(self, path: Path, before: list[Epoch], listener: Listener) -> None:
+        self.path, self.epochs, self.listener = path, list(before), listener
+        self.on_step, self.on_stop = listener.on_step, listener.on_stop
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+        _write_history(self.path, self.epochs)
+        self.listener.on_epoch(epoch)
+
+
+def _write_history(path: Path, epochs: list[Epoch]) -> None:
+    write_atomic(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
+
+
+def _metrics(
+    run: Run, best: dict[int, dict[str, Tensor]], histories: dict[int, list[Epoch]], chosen: int
+) -> dict[str, Any]:
+    x, y = run.rows("test")
+    classes = len(run.info.data.classes)
+    per_seed: dict[int, Metrics] = {}
+    for seed, weights in best.items():
+        model = run.new_model(seed)
+        model.load_state_dict(weights)
+        per_seed[seed] = evaluate(predict(model, x, classes).numpy(), y.numpy(), seed)
+    rivals = baselines(run.dataset, run.split, run.scaler, run.info.parameters.total, run.info.training.seed)
+    return {
+        "schema": "qcli.metrics/1",
+        "seeds": [
+            {
+                "seed": seed,
+                **metrics.to_json(),
+                "epochs": len(histories[seed]),
+                "train_s": round(sum(epoch.seconds for epoch in histories[seed]), 3),
+                "iterations_to_epsilon": {"epsilon": EPSILON, "steps": _steps_to_epsilon(histories[seed])},
+            }
+            for seed, metrics in per_seed.items()
+        ],
+        "chosen_seed": chosen,
+        "summary": summary(list(per_seed.values())).to_json(),
+        "baselines": [baseline.to_json() for baseline in rivals],
+        "test_samples": len(y),
+        "interval": "95 %: Wilson for accuracy, percentile bootstrap for macro-F1 and ECE",
+        "verdict": _verdict(run.info.model.name, per_seed[chosen], rivals),
+    }
+
+
+def _steps_to_epsilon(history: list[Epoch]) -> int:
+    threshold = min(epoch.val_loss for epoch in history) + EPSILON
+    return next(epoch.steps for epoch in history if epoch.val_loss <= threshold)
+
+
+def _verdict(name: str, hybrid: Metrics, rivals: list[Baseline]) -> str:
+    best = max(rivals, key=lambda rival: rival.metrics.accuracy.value)
+    ours, theirs = hybrid.accuracy, best.metrics.accuracy
+    comparison = f"{name} {ours.value:.1%}, {best.name} {theirs.value:.1%} on the same test rows"
+    if ours.value < theirs.value:
+        clearly = "clearly " if ours.high < theirs.low else ""
+        return f"The classical baseline is {clearly}better: {comparison}."
+    if ours.value == theirs.value:
+        return f"No advantage over the classical baseline: {comparison}."
+    if ours.low > theirs.high:
+        return f"Clearly better than the classical baselines: {comparison}."
+    return f"Ahead of the classical baselines, within the intervals: {comparison}."
+
+
+def _count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _directory(out: Path | None, model: str, data: str) -> Path:
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise QcliError(f"{out} exists and is not an empty folder", str(out.absolute()), "choose another --out")
+        return out
+    stem = f"{re.sub(r'[^A-Za-z0-9]+', '-', model)}-{data}-{datetime.now():%Y%m%d-%H%M%S}"
+    candidates = (Path("runs") / (stem + suffix) for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
+    return next(path for path in candidates if not path.exists())
