@@ -52,7 +52,7 @@ def _evaluate(program: Program, angles: Tensor) -> Tensor:
         tape = qml.tape.QuantumScript(
             [operation(gate) for gate in program.gates], [_measurement(m) for m in program.measurements]
         )
-        results = simulate(tape.map_to_standard_wires())
+        results = simulate(tape.map_to_standard_wires(), interface="torch")
     columns = results if isinstance(results, tuple) else (results,)
     return torch.cat(
         [_column(c, m, len(angles)) for c, m in zip(columns, program.measurements, strict=True)], dim=1

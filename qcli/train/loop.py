@@ -40,6 +40,8 @@ class Epoch:
 class Listener(Protocol):
     """Told about progress, for a display."""
 
+    def on_start(self, seed: int, steps_done: int) -> None: ...
+
     def on_step(self, seed: int, epoch: int, loss: float) -> None: ...
 
     def on_epoch(self, epoch: Epoch) -> None: ...
@@ -74,6 +76,7 @@ def fit(
         torch.manual_seed(seed)
         if checkpoint.is_file():
             _restore(state, checkpoint)
+        listener.on_start(seed, state.history[-1].steps if state.history else 0)
         while not _finished(state.history, settings):
             state.history.append(_epoch(state, train, validation, settings, seed, classes, listener))
             if _best(state.history) is state.history[-1]:

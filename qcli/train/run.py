@@ -58,7 +58,7 @@ class Settings(_Record):
 
     epochs: int = Field(30, ge=1)
     batch: int = Field(32, ge=1)
-    lr: float = Field(0.01, gt=0)
+    lr: float = Field(0.01, gt=0, le=1000)
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
     seed: int = Field(0, ge=0, lt=2**32)
     seeds: int = Field(1, ge=1)

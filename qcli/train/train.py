@@ -29,6 +29,9 @@ EPSILON = 0.05
 class Silent:
     """A listener that shows nothing."""
 
+    def on_start(self, seed: int, steps_done: int) -> None:
+        pass
+
     def on_step(self, seed: int, epoch: int, loss: float) -> None:
         pass
 
@@ -116,7 +119,7 @@ class _Log:
 
     def __init__(self, path: Path, before: list[Epoch], listener: Listener) -> None:
         self.path, self.epochs, self.listener = path, list(before), listener
-        self.on_step, self.on_stop = listener.on_step, listener.on_stop
+        self.on_start, self.on_step, self.on_stop = listener.on_start, listener.on_step, listener.on_stop
 
     def on_epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
@@ -147,13 +150,14 @@ def _metrics(
                 **metrics.to_json(),
                 "epochs": len(histories[seed]),
                 "train_s": round(sum(epoch.seconds for epoch in histories[seed]), 3),
-                "iterations_to_epsilon": {"epsilon": EPSILON, "steps": _steps_to_epsilon(histories[seed])},
+                "iterations_to_epsilon": _steps_to_epsilon(histories[seed]),
             }
             for seed, metrics in per_seed.items()
         ],
         "chosen_seed": chosen,
         "summary": summary(list(per_seed.values())).to_json(),
         "baselines": [baseline.to_json() for baseline in rivals],
+        "epsilon": EPSILON,
         "test_samples": len(y),
         "interval": "95 %: Wilson for accuracy, percentile bootstrap for macro-F1 and ECE",
         "verdict": _verdict(run.info.model.name, per_seed[chosen], rivals),

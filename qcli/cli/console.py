@@ -1,0 +1,38 @@
+"""Where output goes: answers to stdout, progress and notes to stderr."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def progress() -> Progress:
+    """A progress bar on stderr, gone when done."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def answer(content: dict[str, Any], tables: Iterable[RenderableType], as_json: bool) -> None:
+    """Print JSON, or tables for people; when stdout is no terminal, wide enough that nothing is cut."""
+    if as_json:
+        print(json.dumps(content, indent=1, default=str))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)
+    for table in tables:
+        console.print(table)
+
+
+def note(text: str) -> None:
+    """Something for the person, not part of the answer."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)

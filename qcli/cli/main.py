@@ -1,0 +1,73 @@
+"""The `qcli` command: its sub-commands, and what the user sees when something goes wrong."""
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from qcli.cli.devices import devices
+from qcli.cli.estimate_cost import estimate_cost
+from qcli.cli.prices import prices
+from qcli.cli.train import train
+from qcli.cli.validate_on_hardware import validate_on_hardware
+from qcli.errors import QcliError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, estimate_cost, validate_on_hardware, devices, prices):
+    app.command()(command)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from qcli import __version__
+
+        typer.echo(f"qcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Train a hybrid quantum-classical model, price it on real QPUs before spending, and validate it on them.
+
+    \b
+    qcli train qcnn --data digits:0,1 --out runs/first
+    qcli estimate-cost runs/first --inferences 48 --shots 512
+    qcli validate-on-hardware runs/first --device emulator/garnet
+    """
+    if debug:
+        os.environ["QCLI_DEBUG"] = "1"
+
+
+def run() -> None:
+    """Entry point: exit 0 done, 1 failed, 2 bad input, 3 refused by policy, 4 gate not met, 130 interrupted."""
+    try:
+        app()
+    except QcliError as error:
+        _fail(error, error.exit_code, error.what, error.where, error.fix)
+    except OSError as error:
+        where = str(error.filename or "")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(error, 1, "the disk is full; what was there before is unharmed", where, "free some space, then run again (train: --resume RUN)")
+        _fail(error, 1, f"cannot read or write: {error.strerror or error}", where, "check the path and its permissions")
+    except KeyboardInterrupt as error:
+        _fail(error, 130, "interrupted", "", "the same command goes on from here; for a training: qcli train --resume RUN")
+
+
+def _fail(error: BaseException, code: int, what: str, where: str, fix: str) -> None:
+    if os.environ.get("QCLI_DEBUG"):
+        raise error
+    lines = [f"error: {what}"]
+    lines += [f"  {name}: {text}" for name, text in (("where", where), ("fix", fix)) if text]
+    print("\n".join(lines), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,170 @@
+"""Reading a run directory: what is there, and what is missing or unreadable."""
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from qcli.errors import QcliError
+from qcli.files import read_json
+from qcli.report.inputs import Assessment, Epoch, Estimate, Metrics, Run
+from qcli.report.parse import FileT, parse, printable
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line of samples.csv: predictions and expectation values in simulation and on the device."""
+
+    index: str
+    label: str
+    simulated: str
+    measured: str
+    flipped: bool
+    z_simulated: tuple[float, ...]
+    z_device: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One folder under hardware/."""
+
+    folder: str
+    assessment: Assessment
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Everything the report shows. `missing`: not written yet; `broken`: there, but unreadable."""
+
+    name: str
+    run: Run
+    history: tuple[Epoch, ...]
+    metrics: Metrics | None
+    estimate: Estimate | None
+    estimate_file: str | None
+    rehearsals: tuple[Rehearsal, ...]
+    missing: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+def read_run(run_dir: Path) -> RunFolder:
+    """Read `run_dir`.
+
+    Raises:
+        QcliError: run.json is missing or unreadable. Other files are only named in the result.
+    """
+    run = parse(Run, read_json(run_dir / "run.json", "qcli.run/1"), str(run_dir / "run.json"))
+    missing: list[str] = []
+    broken: list[str] = []
+    history = _history(run_dir, missing, broken)
+    metrics = _optional(Metrics, run_dir, "metrics.json", "qcli.metrics/1", missing, broken)
+    estimate_file, estimate = _latest_estimate(run_dir, missing, broken)
+    return RunFolder(
+        name=printable(run_dir.resolve().name),
+        run=run,
+        history=history,
+        metrics=metrics,
+        estimate=estimate,
+        estimate_file=estimate_file,
+        rehearsals=_rehearsals(run_dir, missing, broken),
+        missing=tuple(missing),
+        broken=tuple(broken),
+    )
+
+
+def _optional(
+    kind: type[FileT], run_dir: Path, name: str, schema: str, missing: list[str], broken: list[str]
+) -> FileT | None:
+    path = run_dir / name
+    if not path.exists():
+        missing.append(printable(name))
+        return None
+    try:
+        return parse(kind, read_json(path, schema), str(path))
+    except QcliError as error:
+        broken.append(printable(f"{name}: {error.what}"))
+    except (OSError, RecursionError) as error:
+        broken.append(printable(f"{name}: {type(error).__name__}"))
+    return None
+
+
+def _history(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Epoch, ...]:
+    path = run_dir / "history.jsonl"
+    if not path.exists():
+        missing.append(path.name)
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        broken.append(f"{path.name}: {type(error).__name__}")
+        return ()
+    epochs = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            epochs.append(parse(Epoch, json.loads(line), path.name))
+        except (QcliError, ValueError, RecursionError):
+            broken.append(f"{path.name}: line {number} is not a record of an epoch and is left out")
+    return tuple(epochs)
+
+
+def _latest_estimate(
+    run_dir: Path, missing: list[str], broken: list[str]
+) -> tuple[str | None, Estimate | None]:
+    names = [f"estimates/{path.name}" for path in sorted((run_dir / "estimates").glob("*.json"))]
+    if not names:
+        missing.append("estimates/*.json")
+    read = [(name, _optional(Estimate, run_dir, name, "qcli.estimate/1", missing, broken)) for name in names]
+    dated = [(estimate.created, name, estimate) for name, estimate in read if estimate is not None]
+    if not dated:
+        return None, None
+    _, name, estimate = max(dated, key=lambda entry: entry[:2])
+    return printable(name), estimate
+
+
+def _rehearsals(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Rehearsal, ...]:
+    folders = [f"hardware/{path.name}" for path in sorted((run_dir / "hardware").glob("*")) if path.is_dir()]
+    if not folders:
+        missing.append("hardware/*/assessment.json")
+    found = []
+    for folder in folders:
+        name = f"{folder}/assessment.json"
+        assessment = _optional(Assessment, run_dir, name, "qcli.assessment/1", missing, broken)
+        if assessment is not None:
+            samples = _samples(run_dir, f"{folder}/samples.csv", missing, broken)
+            found.append(Rehearsal(printable(folder), assessment, samples))
+    return tuple(found)
+
+
+def _samples(run_dir: Path, name: str, missing: list[str], broken: list[str]) -> tuple[Sample, ...]:
+    path = run_dir / name
+    if not path.exists():
+        missing.append(printable(name))
+        return ()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple(_sample(printable(row)) for row in csv.DictReader(file, strict=True))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        broken.append(printable(f"{name}: {type(error).__name__}: {error}"))
+        return ()
+
+
+def _sample(row: dict[str, str]) -> Sample:
+    if None in row or None in row.values():
+        raise ValueError("a line has more or fewer cells than the header")
+    observables = sum(key.startswith("z_sim_") for key in row)
+    pairs = [
+        (float(row[f"z_sim_{k}"] or "nan"), float(row[f"z_dev_{k}"] or "nan")) for k in range(observables)
+    ]
+    if any(math.isinf(value) for pair in pairs for value in pair):
+        raise ValueError("an expectation value is infinite")
+    return Sample(
+        index=row["index"],
+        label=row["label"],
+        simulated=row["simulated"],
+        measured=row["measured"],
+        flipped=row["flipped"].strip().lower() in ("true", "1"),
+        z_simulated=tuple(simulated for simulated, _ in pairs),
+        z_device=tuple(device for _, device in pairs),
+    )

@@ -1,0 +1,112 @@
+"""The answer in one sentence, and the commands that repeat it."""
+
+import shlex
+
+from qcli.report import text, view
+from qcli.report.folder import RunFolder
+from qcli.report.inputs import Assessment, DeviceEstimate, Estimate, Plan, Run
+
+NAMED = 3
+"""As many devices as a sentence bears."""
+
+
+def headline(folder: RunFolder) -> str:
+    """Accuracy in simulation and on the device, and what it costs, as far as `folder` knows."""
+    parts = []
+    if folder.rehearsals:
+        parts.append(_rehearsed([rehearsal.assessment for rehearsal in folder.rehearsals]))
+    elif folder.metrics is not None:
+        parts.append(_trained(folder))
+    if folder.estimate is not None:
+        parts.append(_priced(folder.estimate))
+    return "; ".join(parts) + "." if parts else f"{folder.run.model.name} has not finished training."
+
+
+def _trained(folder: RunFolder) -> str:
+    assert folder.metrics is not None
+    accuracy = folder.metrics.chosen.accuracy
+    interval = f"95 % interval {text.percent_range(accuracy.low, accuracy.high)}"
+    return (
+        f"{folder.run.model.name} on {folder.run.data.name}: {text.percent(accuracy.value)} test accuracy in "
+        f"simulation ({interval}), not yet rehearsed on a device"
+    )
+
+
+def _rehearsed(assessments: list[Assessment]) -> str:
+    sentences: list[str] = []
+    simulated = ""
+    for assessment in assessments[:NAMED]:
+        before = f"{text.percent(assessment.simulation.accuracy.value)} accuracy in simulation, "
+        after = text.percent(assessment.hardware.accuracy.value)
+        sentences.append(
+            f"{before if before != simulated else ''}{after} on {assessment.device} "
+            f"({view.change(assessment.degradation_points)})"
+        )
+        simulated = before
+    if len(assessments) > NAMED:
+        sentences.append(f"{len(assessments) - NAMED} more below")
+    return ", ".join(sentences)
+
+
+def _priced(estimate: Estimate) -> str:
+    what = f"{text.count(estimate.inferences)} inferences"
+    usable = [(row, plan) for row in estimate.rows if _usable(row) and (plan := row.cheapest_plan)]
+    if not usable:
+        return f"{what} fit no device that is online"
+
+    def amount(entry: tuple[DeviceEstimate, Plan]) -> tuple[object, str]:
+        return entry[1].usd, entry[0].device
+
+    (low_row, low), (high_row, high) = min(usable, key=amount), max(usable, key=amount)
+    if len(usable) == 1:
+        return f"{what} cost {text.usd(low.usd)} USD on {low_row.device}"
+    return (
+        f"{what} cost {text.usd(low.usd)} USD ({low_row.device}, {low.name}) "
+        f"to {text.usd(high.usd)} USD ({high_row.device}, {high.name})"
+    )
+
+
+def _usable(row: DeviceEstimate) -> bool:
+    return row.fits and row.status == "online"
+
+
+def commands(folder: RunFolder) -> list[str]:
+    """The command lines that repeat what `folder` holds; `RUN` stands for the new run directory."""
+    lines = [_train(folder.run)]
+    if (estimate := folder.estimate) is not None:
+        lines.append(f"qcli estimate-cost RUN --inferences {estimate.inferences} --shots {estimate.shots}")
+    for rehearsal in folder.rehearsals:
+        asked = rehearsal.assessment
+        words = ["qcli", "validate-on-hardware", "RUN", "--device", asked.device]
+        words += _options({"inferences": asked.inferences, "shots": asked.shots, "seed": asked.seed})
+        lines.append(shlex.join(words))
+    return lines
+
+
+def _train(run: Run) -> str:
+    training = run.training
+    words = ["qcli", "train", run.model.path or run.model.name, "--data", run.data.name]
+    seeds = len(training.seeds) if isinstance(training.seeds, list) else training.seeds
+    words += _options(
+        {
+            "target": run.data.target,
+            "epochs": training.epochs,
+            "batch": training.batch,
+            "lr": training.lr,
+            "optimizer": training.optimizer,
+            "seed": training.seed,
+            "seeds": seeds,
+            "test-size": run.split.test_size,
+        }
+    )
+    for key, value in run.model.options.items():
+        words += ["--set", f"{key}={value}"]
+    return shlex.join(words)
+
+
+def _options(values: dict[str, object]) -> list[str]:
+    words = []
+    for name, value in values.items():
+        if value is not None:
+            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return words

@@ -1,0 +1,106 @@
+"""One page that says what a run directory found: report.html, complete in itself."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qcli.files import write_atomic
+from qcli.report import headline, plots, text, view
+from qcli.report.folder import Rehearsal, RunFolder, read_run
+
+if TYPE_CHECKING:
+    import jinja2
+
+SHOWN_SAMPLES = 500
+"""Lines of samples.csv on the page; a browser bears more, a reader does not."""
+
+BASIS = {
+    "published": "stated by the provider",
+    "transcribed": "copied by hand from a document of the provider",
+    "measured": "observed in runs",
+    "fitted": "from a model fitted to runs",
+    "assumed": "nobody states it; treat it as an order of magnitude",
+}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write report.html into `run_dir` from whatever it holds; the same content gives the same bytes.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        QcliError: run.json is missing or unreadable. Any other missing or broken file is named on the page.
+    """
+    path = run_dir / "report.html"
+    write_atomic(path, render(read_run(run_dir)))
+    return path
+
+
+def render(folder: RunFolder) -> str:
+    """The page as text."""
+    return _template().render(_content(folder))
+
+
+@cache
+def _template() -> "jinja2.Template":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"exact": text.exact, "count": text.count, "number": text.number}
+    environment.filters |= {"percent": text.percent, "duration": text.duration}
+    return environment.get_template("template.html")
+
+
+def _content(folder: RunFolder) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    run, metrics, estimate = folder.run, folder.metrics, folder.estimate
+    parameters = run.parameters.total if run.parameters else None
+    devices = view.estimate_rows(estimate) if estimate else []
+    return {
+        "folder": folder,
+        "run": run,
+        "headline": headline.headline(folder),
+        "commands": headline.commands(folder),
+        "metrics": metrics,
+        "metrics_rows": view.metrics_rows(metrics, run.model.name, parameters) if metrics else [],
+        "training_plot": Markup(
+            plots.training_curves(folder.history, metrics.chosen_seed if metrics else None)
+            if folder.history
+            else ""
+        ),
+        "estimate": estimate,
+        "estimate_title": view.estimate_title(estimate) if estimate else "",
+        "devices": devices,
+        "cost_plot": Markup(plots.cost_bars(estimate) if estimate else ""),
+        "rehearsals": [_rehearsal(rehearsal) for rehearsal in folder.rehearsals],
+        "basis": [(word, BASIS[word]) for word in BASIS if word in _bases(devices)],
+        "shown_samples": SHOWN_SAMPLES,
+    }
+
+
+def _bases(devices: list[view.DeviceRow]) -> set[str]:
+    return {device.time_basis for device in devices} | {device.price_basis for device in devices}
+
+
+def _rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    assessment, samples = rehearsal.assessment, rehearsal.samples
+    scatter = plots.expectation_scatter(samples, assessment.device) if samples else ""
+    return {
+        "folder": rehearsal.folder,
+        "assessment": assessment,
+        "facts": view.assessment_facts(assessment),
+        "reading": view.reading(assessment),
+        "scatter": Markup(scatter),
+        "samples": samples,
+        "observables": max((len(sample.z_simulated) for sample in samples), default=0),
+    }

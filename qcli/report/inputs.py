@@ -1,0 +1,274 @@
+"""The files of a run directory as the report reads them.
+
+A file may hold more than is named here; what is named must be there with the right type. Shares and
+accuracies are fractions in [0, 1], degradation is in percentage points, times in seconds, money in USD.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from qcli.report.parse import File
+
+
+def _not_binary(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError("money is written as a string, not as a binary float")
+    return value
+
+
+Money = Annotated[Decimal, BeforeValidator(_not_binary), Field(ge=0, lt=Decimal(10) ** 15, decimal_places=60)]
+
+
+class Model(File):
+    name: str
+    path: str | None = None
+    sha256: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Data(File):
+    name: str
+    target: str | None = None
+    sha256: str = ""
+    features: int | None = None
+    classes: list[str] = Field(default_factory=list)
+    shape: list[int] | None = None
+    rows: int | None = None
+
+
+class SplitSizes(File):
+    sha256: str = ""
+    seed: int | None = None
+    test_size: float | None = None
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+
+
+class Training(File):
+    epochs: int | None = None
+    batch: int | None = None
+    lr: float | None = None
+    optimizer: str | None = None
+    seed: int | None = None
+    seeds: int | list[int] | None = None
+    patience: int | None = None
+
+
+class Parameters(File):
+    total: int
+    quantum: int | None = None
+
+
+class Run(File):
+    """run.json."""
+
+    model: Model
+    data: Data
+    split: SplitSizes = SplitSizes()
+    training: Training = Training()
+    parameters: Parameters | None = None
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Epoch(File):
+    """One line of history.jsonl."""
+
+    seed: int
+    epoch: int
+    loss: float | None = None
+    accuracy: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+
+class Estimated(File):
+    """A figure and its interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Scores(File):
+    accuracy: Estimated
+    macro_f1: Estimated
+    ece: Estimated
+
+
+class SeedScores(Scores):
+    seed: int
+    epochs: int | None = None
+    train_s: float | None = None
+    iterations_to_epsilon: int | None = None
+
+
+class BaselineScores(Scores):
+    name: str
+    parameters: int | None = None
+
+
+class Spread(File):
+    """Mean and standard deviation over the seeds."""
+
+    mean: float
+    sd: float | None = None
+
+
+class Summary(File):
+    accuracy: Spread
+    macro_f1: Spread
+    ece: Spread
+
+
+class Metrics(File):
+    """metrics.json."""
+
+    seeds: list[SeedScores] = Field(min_length=1)
+    chosen_seed: int
+    summary: Summary
+    baselines: list[BaselineScores] = Field(default_factory=list)
+    test_samples: int | None = None
+    interval: str = "95 %"
+    verdict: str = ""
+
+    @model_validator(mode="after")
+    def _chosen_seed_is_listed(self) -> Self:
+        if self.chosen_seed not in [scores.seed for scores in self.seeds]:
+            raise ValueError(f"chosen_seed {self.chosen_seed} is not among the seeds")
+        return self
+
+    @property
+    def chosen(self) -> SeedScores:
+        return next(scores for scores in self.seeds if scores.seed == self.chosen_seed)
+
+
+class BillLine(File):
+    text: str
+    quantity: Money
+    unit_usd: Money
+    usd: Money
+
+
+class Plan(File):
+    name: str
+    tasks: int | None = None
+    shots: int | None = None
+    usd: Money
+    usd_per_inference: Money | None = None
+    lines: list[BillLine] = Field(default_factory=list)
+
+
+class MachineTime(File):
+    low: float | None = Field(default=None, ge=0)
+    high: float | None = Field(default=None, ge=0)
+    basis: str | None = None
+    source: str | None = None
+
+
+class Price(File):
+    source: str | None = None
+    verified_on: str | None = None
+    basis: str | None = None
+
+
+class Calibration(File):
+    calibrated_on: str | None = None
+    source: str | None = None
+
+
+class DeviceEstimate(File):
+    device: str
+    status: str = ""
+    fits: bool
+    note: str | None = None
+    qubits: int | None = None
+    two_qubit_gates: int | None = None
+    depth: int | None = None
+    plans: list[Plan] = Field(default_factory=list)
+    cheapest: str | None = None
+    usd_per_inference: Money | None = None
+    machine_time_s: MachineTime | None = None
+    price: Price | None = None
+    calibration: Calibration | None = None
+
+    @property
+    def cheapest_plan(self) -> Plan | None:
+        named = [plan for plan in self.plans if plan.name == self.cheapest]
+        return min(named or self.plans, key=lambda plan: plan.usd, default=None)
+
+
+class Estimate(File):
+    """estimates/*.json."""
+
+    rows: list[DeviceEstimate]
+    created: str = ""
+    model: str = ""
+    inferences: int
+    shots: int
+    circuits_per_inference: int | None = None
+    wires: int | None = None
+
+
+class Accuracy(File):
+    accuracy: Estimated
+
+
+class Flipped(File):
+    count: int
+    share: float
+
+
+class Latency(File):
+    compile: float | None = None
+    execute: float | None = None
+    postprocess: float | None = None
+    total: float | None = None
+
+
+class Cost(File):
+    usd: Money
+    real_device: str | None = None
+    real_usd: Money | None = None
+    real_plan: str | None = None
+
+
+class CompiledCircuit(File):
+    two_qubit_gates: int | None = None
+    depth: int | None = None
+    layout: list[int] | None = None
+
+
+class Assessment(File):
+    """assessment.json. Degradation is simulation minus device: positive where the device is worse."""
+
+    device: str
+    inferences: int
+    shots: int | None = None
+    seed: int | None = None
+    created: str = ""
+    calibrated_on: str | None = None
+    simulation: Accuracy
+    hardware: Accuracy
+    degradation_points: Estimated
+    mcnemar_p: float | None = None
+    only_simulation_right: int | None = None
+    only_device_right: int | None = None
+    flipped: Flipped
+    mean_abs_delta_expval: float | None = None
+    latency_s_per_inference: Latency | None = None
+    cost: Cost | None = None
+    circuit: CompiledCircuit | None = None
+
+    @model_validator(mode="after")
+    def _degradation_is_the_difference(self) -> Self:
+        difference = 100 * (self.simulation.accuracy.value - self.hardware.accuracy.value)
+        if abs(self.degradation_points.value - difference) > 0.1:
+            raise ValueError(
+                f"degradation_points is {self.degradation_points.value:g}, "
+                f"but simulation minus device is {difference:.1f} points"
+            )
+        return self

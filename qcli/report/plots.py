@@ -1,0 +1,223 @@
+"""Plots as SVG text to stand inside a page: same data, same bytes.
+
+Colours are Okabe and Ito's, told apart with any colour vision, and every series differs in shape or dash
+as well. Text and axes take the colour of the page around them.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from qcli.report import text
+from qcli.report.folder import Sample
+from qcli.report.inputs import Epoch, Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
+PAGE_COLOUR = "#010203"
+"""Stands for the colour of the text around the plot until the SVG is written."""
+
+LONGEST_NAME = 32
+PLAN_COLOURS = {"separate": BLUE, "program-sets": GREEN, "job": ORANGE}
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "qcli",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": PAGE_COLOUR,
+    "axes.labelcolor": PAGE_COLOUR,
+    "text.color": PAGE_COLOUR,
+    "xtick.color": PAGE_COLOUR,
+    "ytick.color": PAGE_COLOUR,
+    "legend.frameon": False,
+}
+
+
+def training_curves(history: Sequence[Epoch], chosen_seed: int | None = None) -> str:
+    """Loss and accuracy against the epoch, training and validation, one line per seed.
+
+    Args:
+        history: the lines of history.jsonl in any order.
+        chosen_seed: the seed whose weights were kept; its lines are drawn stronger.
+
+    Returns:
+        An `<svg>` element.
+    """
+    with _figure(8.6, 3.3, "training") as (figure, svg):
+        panels = figure.subplots(1, 2)
+        draw = ((panels[0], "loss", "val_loss", 1), (panels[1], "accuracy", "val_accuracy", 100))
+        seeds = sorted({line.seed for line in history})
+        for axes, training, validation, scale in draw:
+            for seed in seeds:
+                lines = sorted((line for line in history if line.seed == seed), key=lambda line: line.epoch)
+                epochs = [line.epoch for line in lines]
+                strong = len(seeds) == 1 or seed == chosen_seed
+                for name, colour, dash in ((training, BLUE, "--"), (validation, VERMILLION, "-")):
+                    axes.plot(
+                        epochs,
+                        [_scaled(getattr(line, name), scale) for line in lines],
+                        color=colour,
+                        linestyle=dash,
+                        linewidth=2.0 if strong else 1.0,
+                        alpha=1.0 if strong else 0.45,
+                        marker="o" if len(epochs) < 3 else "",
+                    )
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.set_xlabel("epoch")
+        panels[0].set_ylabel("loss")
+        panels[1].set_ylabel("accuracy (%)")
+        entries = [
+            _legend_line(BLUE, linestyle="--", linewidth=2, label="training"),
+            _legend_line(VERMILLION, linestyle="-", linewidth=2, label="validation"),
+        ]
+        panels[0].legend(handles=entries, loc="upper right")
+    return svg[0]
+
+
+def _scaled(value: float | None, scale: int) -> float:
+    return math.nan if value is None else scale * value
+
+
+def expectation_scatter(samples: Sequence[Sample], device: str) -> str:
+    """Measured against simulated expectation values, one point per sample and observable.
+
+    Args:
+        samples: the lines of samples.csv.
+        device: where the values were measured.
+
+    Returns:
+        An `<svg>` element.
+    """
+    with _figure(4.8, 4.6, f"scatter-{device}") as (figure, svg):
+        axes = figure.subplots()
+        largest = max(
+            (abs(z) for each in samples for z in each.z_simulated + each.z_device if z == z), default=1
+        )
+        limit = 1.05 * max(1.0, largest)
+        axes.plot([-limit, limit], [-limit, limit], color="#888888", linewidth=1, label="no change")
+        kinds = (
+            (False, BLUE, "o", "same prediction"),
+            (True, VERMILLION, "X", "flipped prediction"),
+        )
+        for flipped, colour, marker, label in kinds:
+            chosen = [each for each in samples if each.flipped is flipped]
+            axes.scatter(
+                [z for each in chosen for z in each.z_simulated],
+                [z for each in chosen for z in each.z_device],
+                s=60 if flipped else 26,
+                color=colour,
+                marker=marker,
+                linewidths=0,
+                alpha=0.9 if flipped else 0.55,
+                label=f"{label} ({len(chosen)} sample{'' if len(chosen) == 1 else 's'})",
+            )
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        if limit < 1.1:
+            axes.set(xticks=[-1, -0.5, 0, 0.5, 1], yticks=[-1, -0.5, 0, 0.5, 1])
+        axes.set_xlabel("simulated ⟨Z⟩ (dimensionless)")
+        axes.set_ylabel(f"⟨Z⟩ on {_short(device)} (dimensionless)")
+        axes.legend(loc="upper left", fontsize=9)
+    return svg[0]
+
+
+def cost_bars(estimate: Estimate) -> str:
+    """The bill on every device that fits, one bar per way to submit, on a log axis in USD.
+
+    Returns:
+        An `<svg>` element; an empty string where no plan costs anything.
+    """
+    fitting = [row for row in estimate.rows if row.fits and any(plan.usd > 0 for plan in row.plans)]
+    if not fitting:
+        return ""
+    fitting.sort(key=lambda row: (row.status == "retired", min(plan.usd for plan in row.plans)))
+    bars, ticks, position = [], [], 0.0
+    for row in fitting:
+        plans = [plan for plan in row.plans if plan.usd > 0]
+        label = _short(row.device) + f" ({_short(row.status)})" * (row.status not in ("", "online"))
+        ticks.append((position + (len(plans) - 1) / 2, label))
+        bars += [(position + offset, plan, row.status == "retired") for offset, plan in enumerate(plans)]
+        position += len(plans) + 0.7
+    with _figure(8.6, 0.9 + 0.26 * position, "cost") as (figure, svg):
+        axes = figure.subplots()
+        for where, plan, retired in bars:
+            colour = PLAN_COLOURS.get(plan.name, PURPLE)
+            axes.barh(where, float(plan.usd), height=0.9, color=colour, alpha=0.4 if retired else 1.0)
+            axes.annotate(
+                text.usd(plan.usd),
+                (float(plan.usd), where),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
+        axes.set_yticks([where for where, _ in ticks], [label for _, label in ticks])
+        axes.invert_yaxis()
+        _log_usd(axes, [plan.usd for _, plan, _ in bars])
+        names = list(dict.fromkeys(plan.name for _, plan, _ in bars))
+        entries = [
+            _legend_line(
+                PLAN_COLOURS.get(name, PURPLE), marker="s", markersize=8, linestyle="", label=_short(name)
+            )
+            for name in names
+        ]
+        figure.legend(handles=entries, loc="outside upper right", ncols=len(entries), fontsize=9)
+    return svg[0]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _legend_line(colour: str, **style: Any) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, **style)
+
+
+def _log_usd(axes: "Axes", amounts: Sequence[Decimal]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.set_xlim(float(min(amounts)) / 4, float(max(amounts)) * 4)
+    axes.xaxis.set_major_locator(LogLocator(10))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("USD in all (log scale)")
+    axes.set_axisbelow(True)
+    axes.grid(axis="x", color="#888888", alpha=0.3, linewidth=0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+@contextmanager
+def _figure(width: float, height: float, name: str) -> Iterator[tuple["Figure", list[str]]]:
+    """A figure of `width` x `height` inches; on leaving, its SVG is put in the list given."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    svg: list[str] = []
+    with rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, svg
+        svg.append(_inline(figure, name))
+
+
+def _inline(figure: "Figure", name: str) -> str:
+    buffer = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    written = buffer.getvalue()
+    svg = written[written.index("<svg") :].strip().replace(PAGE_COLOUR, "currentColor")
+    prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\1{prefix}-", svg)
+    return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)

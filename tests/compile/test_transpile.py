@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from qiskit.circuit import ParameterVector, QuantumCircuit
+
+from qcli.compile.target import native_target, target
+from qcli.compile.transpile import bind_and_merge, compile_circuit, cut_down
+from qcli.device.catalogue import catalogue, names
+from qcli.device.record import Device, Edge, Qubit
+from qcli.errors import QcliError
+from tests.compile.circuits import distribution, random_circuit, template
+
+
+def small(edges: tuple[Edge, ...], **changes: object) -> Device:
+    """Four like qubits, numbered 2, 4, 6 and 8."""
+    qubits = tuple(Qubit(q, 3e-5, 1e-5, 0.001, 0.01, 0.03) for q in (2, 4, 6, 8))
+    content = catalogue()["braket/garnet"].model_dump() | {"name": "small", "edges": edges, "qubits": qubits}
+    return Device.model_validate(content | changes)
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(("wires", "seed"), [(2, 1), (3, 2), (4, 3)])
+def test_a_compiled_circuit_is_native_on_real_edges_and_equivalent(name: str, wires: int, seed: int) -> None:
+    device = catalogue()[name]
+    source = random_circuit(wires, seed)
+    compiled = compile_circuit(source, device, trials=1)
+
+    native = {*device.one_qubit_gates, device.two_qubit_gate, "measure"}
+    edges = {frozenset(edge[:2]) for edge in device.usable_edges}
+    usable = {qubit.id for qubit in device.usable}
+    for instruction in compiled.circuit.data:
+        places = {compiled.circuit.find_bit(qubit).index for qubit in instruction.qubits}
+        assert instruction.operation.name in native
+        assert places <= usable
+        assert len(places) == 1 or places in edges
+    assert set(compiled.layout) <= set(compiled.used_qubits)
+    assert cut_down(compiled).num_qubits == len(compiled.used_qubits)
+    np.testing.assert_allclose(distribution(cut_down(compiled)), distribution(source), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_binding_of_a_template_is_equivalent_and_no_longer(name: str) -> None:
+    source = template(3)
+    compiled = compile_circuit(source, catalogue()[name], trials=1)
+    values = np.random.default_rng(5).uniform(-3, 3, (3, 6))
+    values[0] = 0.0
+    assert compiled.parameters == tuple(parameter.name for parameter in source.parameters)
+    written = cut_down(compiled).count_ops()
+    for row, circuit in zip(values, bind_and_merge(compiled, values), strict=True):
+        assert set(circuit.count_ops()) <= set(written) | {"x", "rz"}
+        assert circuit.size() <= cut_down(compiled).size()
+        np.testing.assert_allclose(
+            distribution(circuit), distribution(source.assign_parameters(row)), atol=1e-9
+        )
+
+
+def test_parameters_keep_the_order_of_the_source_beyond_ten() -> None:
+    x = ParameterVector("x", 12)
+    source = QuantumCircuit(1, 1)
+    for index in range(12):
+        source.ry(x[index] * (index + 1), 0)
+        source.rz(0.1 * index, 0)
+    source.measure(0, 0)
+    compiled = compile_circuit(source, catalogue()["braket/garnet"], trials=1)
+    row = np.linspace(0, 1, 12)
+    bound = bind_and_merge(compiled, [row])[0]
+    np.testing.assert_allclose(distribution(bound), distribution(source.assign_parameters(row)), atol=1e-9)
+    assert bound.count_ops()["r"] == 1
+
+
+def test_counts_and_success_follow_from_the_record() -> None:
+    device = small((Edge(2, 4, 0.02), Edge(4, 6, 0.01), Edge(6, 8, None)))
+    source = QuantumCircuit(2, 2)
+    source.ry(0.3, 0)
+    source.ry(0.4, 1)
+    source.cz(0, 1)
+    source.ry(0.5, 0)
+    source.measure([0, 1], [0, 1])
+    compiled = compile_circuit(source, device)
+    assert sorted(compiled.layout) == [4, 6]
+    assert compiled.used_qubits == (4, 6)
+    assert (compiled.one_qubit_gates, compiled.two_qubit_gates, compiled.depth) == (3, 1, 3)
+    assert compiled.success == pytest.approx(0.999**3 * 0.99 * 0.98**2)
+
+
+def test_the_layout_avoids_the_qubit_that_reads_badly() -> None:
+    edges = (Edge(2, 4, 0.01), Edge(4, 6, 0.01), Edge(6, 8, 0.01))
+    like = small(edges).qubits
+    device = small(edges, qubits=(like[0]._replace(p0_given_1=0.4), *like[1:]))
+    source = QuantumCircuit(3, 3)
+    source.h(0)
+    source.cx(0, 1)
+    source.cx(1, 2)
+    source.measure(range(3), range(3))
+    assert sorted(compile_circuit(source, device).layout) == [4, 6, 8]
+
+
+def test_layout_names_the_qubit_of_each_measured_bit() -> None:
+    device = catalogue()["braket/garnet"]
+    source = random_circuit(4, 9)
+    compiled = compile_circuit(source, device)
+    reads = {
+        compiled.circuit.find_bit(i.clbits[0]).index: compiled.circuit.find_bit(i.qubits[0]).index
+        for i in compiled.circuit.data
+        if i.operation.name == "measure"
+    }
+    assert compiled.layout == tuple(reads[bit] for bit in range(4))
+
+
+def test_the_same_seed_compiles_to_the_same_circuit() -> None:
+    device = catalogue()["ibm/fez"]
+    first, again = (compile_circuit(random_circuit(4, 1), device, seed=3) for _ in range(2))
+    assert first.circuit == again.circuit
+    assert first == again
+
+
+def test_more_seeds_are_never_worse() -> None:
+    device, source = catalogue()["braket/garnet"], random_circuit(6, 4, layers=3)
+    one, many = (compile_circuit(source, device, trials=trials).success for trials in (1, 6))
+    assert 0 < one <= many < 1
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_target_holds_calibrated_places_only(name: str) -> None:
+    device = catalogue()[name]
+    found = target(device)
+    assert found.num_qubits == device.qubit_count
+    pairs = {frozenset(device.usable[i].id for i in pair) for pair in found[device.two_qubit_gate]}
+    assert pairs == {frozenset(edge[:2]) for edge in device.usable_edges}
+    assert found["rz"][(0,)].error == 0
+    assert found["measure"][(0,)].error == device.usable[0].readout_error
+
+
+def test_relaxation_times_are_native_only_where_gate_times_are_published() -> None:
+    garnet, fez = catalogue()["braket/garnet"], catalogue()["ibm/fez"]
+    assert native_target(garnet, [1, 2]).qubit_properties[0].t1 is None
+    assert native_target(fez, [0, 1]).qubit_properties[0].t1 == fez.qubits[0].t1_s
+
+
+def test_what_cannot_be_compiled_is_refused() -> None:
+    device = small((Edge(2, 4, 0.01), Edge(6, 8, 0.01)))
+    with pytest.raises(QcliError, match="5 wires, the device 4") as caught:
+        compile_circuit(random_circuit(5, 1), device)
+    assert caught.value.where == "braket/small"
+    with pytest.raises(QcliError, match="does not compile"):
+        compile_circuit(random_circuit(4, 1), device)
+    silent = QuantumCircuit(1)
+    silent.h(0)
+    with pytest.raises(QcliError, match="measures nothing"):
+        compile_circuit(silent, device)
+
+
+@pytest.mark.parametrize("values", [[], [[1.0]], [0.0] * 6, [[0.0] * 7], [[float("nan")] * 6]])
+def test_angles_of_another_shape_are_refused(values: list) -> None:
+    compiled = compile_circuit(template(3), catalogue()["braket/garnet"], trials=1)
+    with pytest.raises(QcliError, match="6 parameters"):
+        bind_and_merge(compiled, values)

@@ -1,0 +1,36 @@
+"""What all tests share: fixed random choices, no display, no network, and one small trained run."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("COLUMNS", "110")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A run directory of a small VQC trained for three epochs on the digits 0 and 1; copy it before changing it."""
+    from qcli.train.run import Settings
+    from qcli.train.train import train
+
+    return train(
+        "vqc",
+        "digits:0,1",
+        options={"wires": "3", "layers": "2"},
+        settings=Settings(epochs=3, batch=64, lr=0.05),
+        out=tmp_path_factory.mktemp("runs") / "vqc",
+    )
+
+
+@pytest.fixture
+def run_copy(trained, tmp_path):
+    """A copy of the trained run that a test may damage."""
+    import shutil
+
+    from qcli.train.run import Run
+
+    return Run.open(shutil.copytree(trained.path, tmp_path / "run"))

@@ -1,0 +1,172 @@
+import copy
+from datetime import date
+from typing import Any
+
+import pytest
+
+from qcli.device.importers import from_braket, from_ibm
+from qcli.device.record import Device, Edge, Qubit, device_from, dump_device, load_device
+from qcli.errors import QcliError
+from tests.device import shapes
+
+
+def every_shape() -> list[Device]:
+    return [
+        from_braket(shapes.iqm(), "a"),
+        from_braket(shapes.rigetti(), "b"),
+        from_braket(shapes.ionq(), "c"),
+        from_ibm(*shapes.ibm()),
+    ]
+
+
+def test_iqm_readout_is_per_direction_and_errors_are_infidelities() -> None:
+    device = from_braket(shapes.iqm(), "small", "IQM Small", source="here", licence="Apache-2.0")
+    assert device.key == "braket/small"
+    assert device.emulator == "emulator/small"
+    assert (device.vendor, device.technology) == ("IQM", "superconducting")
+    assert (device.one_qubit_gates, device.two_qubit_gate) == (("r", "rz"), "cz")
+    assert device.calibrated_on == date(2026, 5, 5)
+    assert device.shots == (1, 20000)
+    first = device.qubits[0]
+    assert first.error_1q == pytest.approx(0.001)
+    assert (first.p1_given_0, first.p0_given_1) == (0.01, 0.03)
+    assert first.readout_error == pytest.approx(0.02)
+    assert device.edges[0] == Edge(1, 2, pytest.approx(0.004))
+    assert device.durations.basis == "assumed"
+
+
+def test_what_is_not_calibrated_is_absent_not_perfect() -> None:
+    device = from_braket(shapes.iqm(), "small")
+    assert device.qubits[1].t2_s is None
+    assert device.qubits[1].calibrated
+    assert device.qubits[2].error_1q is None
+    assert [qubit.id for qubit in device.usable] == [1, 2]
+    assert device.qubit_count == 2
+    assert [edge[:2] for edge in device.usable_edges] == [(1, 2)]
+
+
+@pytest.mark.parametrize("value", [0.5, 0.2, 1.0, 1.003])
+def test_a_fidelity_that_says_nothing_leaves_the_gate_uncalibrated(value: float) -> None:
+    capabilities = shapes.iqm()
+    capabilities["standardized"]["twoQubitProperties"]["1-2"] = shapes.two_qubit(CZ=value)
+    assert from_braket(capabilities, "small").edges[0].error is None
+
+
+@pytest.mark.parametrize("native", ["cz", "iswap"])
+def test_rigetti_takes_isolated_benchmarking_and_the_gate_on_offer(native: str) -> None:
+    device = from_braket(shapes.rigetti(native), "small")
+    assert (device.one_qubit_gates, device.two_qubit_gate) == (("rx", "rz"), native)
+    zero, one, four = device.qubits
+    assert (zero.id, one.id, four.id) == (0, 1, 4)
+    assert zero.error_1q == pytest.approx(0.001)
+    assert zero.p1_given_0 == zero.p0_given_1 == pytest.approx(0.04)
+    assert one.readout_error is None
+    assert (four.t1_s, four.t2_s) == (None, None)
+    assert [edge.error for edge in device.edges] == [pytest.approx(0.02), None]
+    assert device.qubit_count == 2
+    assert device.usable_edges == ()
+
+
+def test_ionq_averages_hold_for_every_pair() -> None:
+    device = from_braket(shapes.ionq(), "small")
+    assert device.technology == "trapped ion"
+    assert device.two_qubit_gate == "rzz"
+    assert device.all_to_all
+    assert len(device.edges) == 3
+    assert [edge.error for edge in device.edges] == pytest.approx([0.01] * 3)
+    assert (device.durations.two_qubit_s, device.durations.basis) == (6e-4, "published")
+
+
+def test_ibm_reads_both_readout_directions_and_the_worse_of_two_gate_directions() -> None:
+    device = from_ibm(*shapes.ibm(), source="here", licence="Apache-2.0")
+    assert device.key == "ibm/small"
+    assert device.full_name == "IBM Small (Heron r2)"
+    assert device.qubits[0] == Qubit(0, 2e-4, 1e-4, 2e-4, 0.01, 0.03)
+    assert device.qubits[2].error_1q is None
+    assert device.edges == (Edge(0, 1, 0.003), Edge(1, 2, None, 8.4e-8))
+    assert device.durations.two_qubit_s == pytest.approx(68e-9)
+    assert device.qubit_count == 2
+
+
+@pytest.mark.parametrize("device", every_shape(), ids=lambda device: device.vendor)
+def test_the_file_form_keeps_every_figure(device: Device, tmp_path: Any) -> None:
+    path = tmp_path / "small.json"
+    path.write_text(dump_device(device))
+    again = load_device(path)
+    assert dump_device(again) == dump_device(device)
+    for before, after in zip(device.qubits, again.qubits, strict=True):
+        figures = [figure for figure in before if figure is not None]
+        assert [figure for figure in after if figure is not None] == pytest.approx(figures, rel=1e-5)
+        assert [figure is None for figure in after] == [figure is None for figure in before]
+
+
+def broken() -> dict[str, Any]:
+    cases: dict[str, Any] = {
+        "a list": [],
+        "text": "capabilities",
+        "empty": {},
+        "no schema": {"service": {}},
+        "another vendor": {
+            "braketSchemaHeader": {"name": "braket.device_schema.quera.quera_device_capabilities"}
+        },
+        "a header that is text": {"braketSchemaHeader": "iqm"},
+    }
+    for key in ("service", "paradigm", "standardized"):
+        cases[f"without {key}"] = {k: v for k, v in shapes.iqm().items() if k != key}
+    for key, wrong in (("oneQubitProperties", {}), ("oneQubitProperties", None), ("twoQubitProperties", [])):
+        case = copy.deepcopy(shapes.iqm())
+        case["standardized"][key] = wrong
+        cases[f"{key} is {wrong}"] = case
+    edge = copy.deepcopy(shapes.iqm())
+    edge["standardized"]["twoQubitProperties"]["1-9"] = shapes.two_qubit(CZ=0.99)
+    cases["an edge to nowhere"] = edge
+    fidelity = copy.deepcopy(shapes.iqm())
+    fidelity["standardized"]["oneQubitProperties"]["1"]["oneQubitFidelity"][0]["fidelity"] = float("nan")
+    cases["a fidelity that is no number"] = fidelity
+    cases["no two-qubit gate"] = shapes.rigetti("xy")
+    ion = shapes.ionq()
+    del ion["provider"]["timing"]["2Q"]
+    cases["ions without times"] = ion
+    date_missing = shapes.iqm()
+    date_missing["service"]["updatedAt"] = "yesterday"
+    cases["a date that is none"] = date_missing
+    return cases
+
+
+@pytest.mark.parametrize("case", broken().values(), ids=broken().keys())
+def test_a_foreign_or_truncated_file_is_refused(case: Any) -> None:
+    with pytest.raises(QcliError) as caught:
+        from_braket(case, "small", where="capabilities.json")
+    error = caught.value
+    assert error.what and error.fix
+    assert error.where == "capabilities.json"
+    assert error.exit_code == 2
+
+
+def test_ibm_files_that_do_not_belong_together_are_refused() -> None:
+    configuration, properties = shapes.ibm()
+    with pytest.raises(QcliError, match="ibm_other"):
+        from_ibm(configuration, properties | {"backend_name": "ibm_other"})
+    with pytest.raises(QcliError, match="cut short"):
+        from_ibm(configuration, {k: v for k, v in properties.items() if k != "gates"})
+    with pytest.raises(QcliError, match="basis"):
+        from_ibm(configuration | {"basis_gates": ["u3", "cnot"]}, properties)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"qubits": [[1], [1]]}, "twice"),
+        ({"edges": [[1, 2, 0.1], [2, 1, 0.1]]}, "twice"),
+        ({"edges": [[1, 1, 0.1]]}, "itself"),
+        ({"edges": [[1, 7, 0.1]]}, "unknown qubits"),
+        ({"edges": [[1, 2, 1.5]]}, r"edges\.0\.error"),
+        ({"qubits": [[1, -1.0]]}, r"qubits\.0\.t1_s"),
+        ({"colour": "blue"}, "colour"),
+        ({"source": ""}, "source"),
+    ],
+)
+def test_an_impossible_record_is_refused_by_field(change: dict[str, Any], message: str) -> None:
+    content = from_braket(shapes.iqm(), "small").model_dump(mode="json")
+    with pytest.raises(QcliError, match=message):
+        device_from(content | change, "here")

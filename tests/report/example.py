@@ -1,0 +1,246 @@
+"""A run directory as train, estimate-cost and validate-on-hardware leave it; the figures are made up."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def interval(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": value, "low": low, "high": high}
+
+
+def scores(accuracy: float, low: float, high: float, ece: float) -> dict[str, Any]:
+    return {
+        "accuracy": interval(accuracy, low, high),
+        "macro_f1": interval(accuracy - 0.001, low, high),
+        "ece": interval(ece, ece / 2, 2 * ece),
+    }
+
+
+def run() -> dict[str, Any]:
+    return {
+        "schema": "qcli.run/1",
+        "model": {"name": "qcnn", "path": None, "sha256": "a1" * 32, "options": {"wires": 8, "shared": True}},
+        "data": {
+            "name": "digits:0,1",
+            "target": None,
+            "sha256": "b2" * 32,
+            "features": 64,
+            "classes": ["0", "1"],
+            "shape": [8, 8],
+            "rows": 360,
+        },
+        "split": {
+            "sha256": "c3" * 32,
+            "seed": 0,
+            "test_size": 0.2,
+            "train": 230,
+            "validation": 58,
+            "test": 72,
+        },
+        "training": {
+            "epochs": 30,
+            "batch": 16,
+            "lr": 0.01,
+            "optimizer": "adam",
+            "seed": 0,
+            "seeds": 3,
+            "patience": 10,
+        },
+        "parameters": {"total": 583, "quantum": 63},
+        "created": "2026-03-01T10:00:00+00:00",
+        "versions": {"qcli": "0.1.0", "python": "3.12.3", "torch": "2.13.0", "pennylane": "0.45.0"},
+    }
+
+
+def history(seeds: int = 3, epochs: int = 30) -> list[dict[str, Any]]:
+    generator = np.random.default_rng(0)
+    lines = []
+    for seed in range(seeds):
+        for epoch in range(1, epochs + 1):
+            decay, noise = np.exp(-epoch / (6 + seed)), 0.02 * generator.random(2)
+            lines.append(
+                {
+                    "seed": seed,
+                    "epoch": epoch,
+                    "loss": 0.08 + 0.6 * decay + noise[0],
+                    "accuracy": 0.995 - 0.45 * decay - noise[0] / 2,
+                    "val_loss": 0.10 + 0.6 * decay + noise[1],
+                    "val_accuracy": 0.985 - 0.45 * decay - noise[1] / 2,
+                    "seconds": 1.2,
+                    "steps": 15 * epoch,
+                }
+            )
+    return lines
+
+
+def metrics() -> dict[str, Any]:
+    seeds = [
+        {"seed": seed, **scores(accuracy, 0.925, 0.998, 0.031), "epochs": 30, "train_s": 36.4}
+        | {"iterations_to_epsilon": 120 if seed else None}
+        for seed, accuracy in enumerate((0.986, 0.972, 0.958))
+    ]
+    return {
+        "schema": "qcli.metrics/1",
+        "seeds": seeds,
+        "chosen_seed": 0,
+        "summary": {
+            "accuracy": {"mean": 0.972, "sd": 0.014},
+            "macro_f1": {"mean": 0.971, "sd": 0.014},
+            "ece": {"mean": 0.034, "sd": 0.006},
+        },
+        "baselines": [
+            {"name": "logistic regression", "parameters": 130, **scores(1.0, 0.949, 1.0, 0.008)},
+            {"name": "MLP", "parameters": 605, **scores(0.987, 0.925, 0.998, 0.012)},
+        ],
+        "test_samples": 72,
+        "interval": "95 %",
+        "verdict": "Logistic regression with 130 parameters is at least as accurate as the hybrid model.",
+    }
+
+
+def plan(name: str, tasks: int, fee: str, shot: str, shots: int, inferences: int = 48) -> dict[str, Any]:
+    fees, shot_cost = tasks * Decimal(fee), shots * Decimal(shot)
+    return {
+        "name": name,
+        "tasks": tasks,
+        "shots": shots,
+        "usd": str(fees + shot_cost),
+        "usd_per_inference": str((fees + shot_cost) / inferences),
+        "lines": [
+            {"text": "tasks", "quantity": tasks, "unit_usd": fee, "usd": str(fees)},
+            {"text": "shots", "quantity": shots, "unit_usd": shot, "usd": str(shot_cost)},
+        ],
+    }
+
+
+def row(device: str, gates: int, layers: int, bills: list[dict[str, Any]], **changed: Any) -> dict[str, Any]:
+    cheapest = min(bills, key=lambda bill: Decimal(bill["usd"]))
+    return {
+        "device": device,
+        "status": "online",
+        "fits": True,
+        "note": "",
+        "qubits": 8,
+        "two_qubit_gates": gates,
+        "depth": layers,
+        "plans": bills,
+        "cheapest": cheapest["name"],
+        "usd_per_inference": cheapest["usd_per_inference"],
+        "machine_time_s": {"low": 8.0, "high": 190.0, "basis": "assumed", "source": "a band of ×3 at least"},
+        "price": {
+            "source": "https://aws.amazon.com/braket/pricing/",
+            "verified_on": "2026-02-20",
+            "basis": "published",
+        },
+        "calibration": {"calibrated_on": "2026-02-18", "source": "GetDevice"},
+    } | changed
+
+
+def estimate() -> dict[str, Any]:
+    shots = 48 * 512
+
+    def both(shot: str) -> list[dict[str, Any]]:
+        return [plan("separate", 48, "0.30", shot, shots), plan("program-sets", 1, "0.30", shot, shots)]
+
+    job = {
+        "name": "job",
+        "tasks": 1,
+        "shots": shots,
+        "usd": "17.60",
+        "usd_per_inference": "0.3666666666666666666666666667",
+        "lines": [{"text": "seconds", "quantity": 11, "unit_usd": "1.60", "usd": "17.60"}],
+    }
+    measured = {"low": 7.1, "high": 10.6, "basis": "measured", "source": "fit to 12 jobs"}
+    rows = [
+        row(
+            "braket/forte-enterprise-1", 52, 131, [plan("separate", 48, "0.30", "0.08", shots)],
+            machine_time_s={"low": 2400.0, "high": 21000.0, "basis": "assumed", "source": "gate times"},
+        ),
+        row("braket/garnet", 74, 96, both("0.00145")),
+        row("braket/emerald", 71, 92, both("0.00160")),
+        row("braket/cepheus-1-108q", 80, 118, both("0.000425")),
+        row("braket/ankaa-3", 88, 140, [plan("separate", 48, "0.30", "0.0009", shots)], status="retired"),
+        row("ibm/boston", 66, 84, [job], machine_time_s=measured),
+        row("ibm/fez", 67, 88, [job], machine_time_s=measured),
+        row(
+            "braket/ibex-q1", 0, 0, [plan("separate", 48, "0.30", "0.0235", shots)],
+            fits=False, note="9 wires, 8 qubits", two_qubit_gates=None, depth=None, plans=[], cheapest=None,
+            usd_per_inference=None, machine_time_s=None, calibration=None,
+        ),
+    ]  # fmt: skip
+    return {
+        "schema": "qcli.estimate/1",
+        "created": "2026-03-01T10:05:00+00:00",
+        "model": "qcnn",
+        "run": "qcnn-digits-20260301",
+        "inferences": 48,
+        "shots": 512,
+        "circuits_per_inference": 1,
+        "wires": 8,
+        "rows": rows,
+    }
+
+
+def assessment(device: str = "emulator/garnet") -> dict[str, Any]:
+    return {
+        "schema": "qcli.assessment/1",
+        "created": "2026-03-01T10:10:00+00:00",
+        "device": device,
+        "inferences": 48,
+        "shots": 512,
+        "seed": 0,
+        "calibrated_on": "2026-02-18",
+        "simulation": {"accuracy": interval(47 / 48, 0.891, 0.996)},
+        "hardware": {"accuracy": interval(45 / 48, 0.832, 0.979)},
+        "degradation_points": interval(100 * 2 / 48, -2.1, 10.4),
+        "mcnemar_p": 0.625,
+        "only_simulation_right": 3,
+        "only_device_right": 1,
+        "flipped": {"count": 4, "share": 4 / 48},
+        "mean_abs_delta_expval": 0.0837,
+        "latency_s_per_inference": {
+            "compile": 0.0123,
+            "execute": 0.0412,
+            "postprocess": 0.0004,
+            "total": 0.0539,
+        },
+        "cost": {"usd": "0", "real_device": "braket/garnet", "real_usd": "50.04", "real_plan": "separate"},
+        "circuit": {"two_qubit_gates": 74, "depth": 96, "layout": [3, 4, 8, 9, 10, 14, 13, 15]},
+        "samples": "samples.csv",
+    }
+
+
+def samples(count: int = 48) -> str:
+    generator = np.random.default_rng(1)
+    lines = ["index,label,simulated,measured,flipped,z_sim_0,z_dev_0,z_sim_1,z_dev_1"]
+    for index in range(count):
+        label = index % 2
+        first = (1 - 2 * label) * (0.25 + 0.6 * generator.random())
+        simulated = np.array([first, -first])
+        device = 0.8 * simulated + 0.05 * generator.standard_normal(2)
+        flipped = index % 12 == 5
+        if flipped:
+            device = -0.2 * simulated
+        measured = 1 - label if flipped else label
+        pairs = ",".join(f"{s:.6f},{d:.6f}" for s, d in zip(simulated, device, strict=True))
+        lines.append(f"{index},{label},{label},{measured},{flipped},{pairs}")
+    return "\n".join(lines) + "\n"
+
+
+def write_run(folder: Path) -> Path:
+    """A complete run directory below `folder`."""
+    run_dir = folder / "qcnn-digits-20260301"
+    hardware = run_dir / "hardware" / "emulator-garnet"
+    hardware.mkdir(parents=True)
+    (run_dir / "estimates").mkdir()
+    (run_dir / "run.json").write_text(json.dumps(run()))
+    (run_dir / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history()))
+    (run_dir / "metrics.json").write_text(json.dumps(metrics()))
+    (run_dir / "estimates" / "20260301-100500.json").write_text(json.dumps(estimate()))
+    (hardware / "assessment.json").write_text(json.dumps(assessment()))
+    (hardware / "samples.csv").write_text(samples())
+    return run_dir

@@ -1,0 +1,293 @@
+"""report.html: complete in itself, harmless, repeatable, and honest about what is missing."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from qcli.errors import QcliError
+from qcli.report import plots
+from qcli.report.html import write_report
+from tests.report import example
+
+VOID = {"meta", "br", "link", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects attributes and visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return example.write_run(tmp_path_factory.mktemp("complete"))
+
+
+@pytest.fixture
+def run_dir(complete: Path, tmp_path: Path) -> Path:
+    """A complete run directory without a report, to change at will."""
+    copy = tmp_path / complete.name
+    shutil.copytree(complete, copy, ignore=shutil.ignore_patterns("report.html"))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def html(complete: Path) -> str:
+    """The page of a complete run directory."""
+    return written(complete)
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares the drawing where only the words matter."""
+    for name in ("training_curves", "expectation_scatter", "cost_bars"):
+        monkeypatch.setattr(plots, name, lambda *_: "<svg></svg>")
+
+
+WORDS_ONLY = pytest.mark.usefixtures("no_plots")
+
+
+def written(run_dir: Path) -> str:
+    path = write_report(run_dir)
+    assert path == run_dir / "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_the_answer_stands_on_top(html: str) -> None:
+    answer = re.search(r'<p class="answer">(.*?)</p>', html)
+    assert answer
+    assert answer[1] == (
+        "97.9 % accuracy in simulation, 93.8 % on emulator/garnet "
+        "(−4.2 points, 95 % interval −10.4 to +2.1); "
+        "48 inferences cost 10.74 USD (braket/cepheus-1-108q, program-sets) "
+        "to 1,980.48 USD (braket/forte-enterprise-1, separate)."
+    )
+
+
+def test_the_page_shows_the_figures_of_every_file(html: str) -> None:
+    text = Page(html).text
+    for figure in (
+        *(
+            "583 trainable parameters, 63 of them",
+            "230 training, 58 validation, 72 test",
+            "c3" * 32,
+            "torch 2.13.0",
+        ),
+        *("97.2 ± 1.4 %", "92.5–99.8 %", "logistic regression", "94.9–100.0 %", "36.4 s"),
+        *("50.04", "35.94", "0.7487", "24,576", "0.00145", "7.1–11 s", "assumed", "measured", "2026-02-20"),
+        *("https://aws.amazon.com/braket/pricing/", "fit to 12 jobs", "GetDevice", "9 wires, 8 qubits"),
+        *("0.625", "4 of 48", "12.3 ms", "depth 96", "No QPU was used"),
+    ):
+        assert figure in text, figure
+    assert text.count("flipped prediction") >= 1
+    assert "Not there yet" not in text
+    assert "Not readable" not in text
+
+
+def test_the_page_says_how_to_repeat_it(html: str) -> None:
+    text = Page(html).text
+    assert (
+        "qcli train qcnn --data digits:0,1 --epochs 30 --batch 16 --lr 0.01 --optimizer adam --seed 0 "
+        "--seeds 3 --test-size 0.2 --set wires=8 --set shared=True"
+    ) in text
+    assert "qcli estimate-cost RUN --inferences 48 --shots 512" in text
+    assert (
+        "qcli validate-on-hardware RUN --device emulator/garnet --inferences 48 --shots 512 --seed 0" in text
+    )
+
+
+def test_the_page_needs_no_network_and_no_script(html: str) -> None:
+    page = Page(html)
+    assert page.tags.isdisjoint({"script", "link", "iframe", "img", "object"})
+    references = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action")]
+    assert all(value.startswith("#") for value in references)
+    assert re.findall(r"url\((?!#)|@import", html) == []
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+def test_whatever_comes_from_a_file_is_escaped(run_dir: Path) -> None:
+    hardware = run_dir / "hardware" / "emulator-garnet"
+
+    def everywhere(content: object) -> None:
+        pairs = (
+            content.items()
+            if isinstance(content, dict)
+            else enumerate(content)
+            if isinstance(content, list)
+            else ()
+        )
+        for key, value in list(pairs):
+            if isinstance(value, str) and key not in (
+                "schema",
+                "usd",
+                "usd_per_inference",
+                "unit_usd",
+                "real_usd",
+            ):
+                content[key] = HOSTILE  # type: ignore[index]
+            everywhere(value)
+
+    for path in (run_dir / "run.json", run_dir / "metrics.json", hardware / "assessment.json"):
+        edit(path, everywhere)
+    for path in (run_dir / "estimates").glob("*.json"):
+        edit(path, everywhere)
+    edit(run_dir / "run.json", lambda run: run["model"]["options"].update({HOSTILE: HOSTILE}))
+    label = "0,0," + HOSTILE.replace('"', "") + ",0,"
+    (hardware / "samples.csv").write_text(example.samples().replace("0,0,0,0,", label))
+    html = written(run_dir)
+    page = Page(html)
+    assert "Not readable" not in page.text
+    assert page.tags.isdisjoint({"script", "img"})
+    assert "<script>alert(1)</script>" in page.text
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+
+
+def test_control_characters_and_half_characters_do_no_harm(run_dir: Path) -> None:
+    (run_dir / "history.jsonl").unlink()
+    shutil.rmtree(run_dir / "estimates")
+    edit(run_dir / "run.json", lambda run: run["model"].update(name="q\x00c\x1b[31m\ud800n"))
+    edit(run_dir / "hardware/emulator-garnet/assessment.json", lambda found: found.update(device="a\x01b"))
+    html = written(run_dir)
+    assert "q�c�[31m�n on digits:0,1" in html
+    assert "⟨Z⟩ on a�b (dimensionless)" in html
+
+
+def test_the_same_content_gives_the_same_bytes(html: str, run_dir: Path) -> None:
+    assert written(run_dir) == html
+    assert [path.name for path in run_dir.iterdir() if path.name.startswith(".")] == []
+
+
+@WORDS_ONLY
+def test_run_json_alone_makes_a_page_that_says_what_is_missing(tmp_path: Path) -> None:
+    run_dir = tmp_path / "bare"
+    run_dir.mkdir()
+    (run_dir / "run.json").write_text(json.dumps(example.run()))
+    text = Page(written(run_dir)).text
+    assert "qcnn has not finished training." in text
+    for name in ("history.jsonl", "metrics.json", "estimates/*.json", "hardware/*/assessment.json"):
+        assert name in text
+    assert "qcli estimate-cost RUN" in text
+
+
+@WORDS_ONLY
+@pytest.mark.parametrize("content", [None, "", "{", '{"schema": "other"}', '{"schema": "qcli.run/1"}', "[]"])
+def test_without_a_sound_run_json_there_is_no_report(run_dir: Path, content: str | None) -> None:
+    write_report(run_dir)
+    before = (run_dir / "report.html").read_bytes()
+    (run_dir / "run.json").unlink()
+    if content is not None:
+        (run_dir / "run.json").write_text(content)
+    with pytest.raises(QcliError, match=r"run\.json|model") as caught:
+        write_report(run_dir)
+    assert caught.value.where
+    assert caught.value.fix
+    assert (run_dir / "report.html").read_bytes() == before
+
+
+BROKEN = {
+    "metrics.json cut": ("metrics.json", '{"schema": "qcli.metrics/1", "se'),
+    "metrics.json foreign": ("metrics.json", '{"schema": "qcli.metrics/9"}'),
+    "metrics.json without seeds": ("metrics.json", '{"schema": "qcli.metrics/1"}'),
+    "metrics.json binary": ("metrics.json", b"\xff\xfe\x00"),
+    "metrics.json nested": ("metrics.json", "[" * 100_000),
+    "history cut": ("history.jsonl", '{"seed": 0, "epoch": 1, "loss": 0.5}\n{"seed": 0, "ep'),
+    "history binary": ("history.jsonl", b"\xff\xfe"),
+    "estimate cut": ("estimates/20260301-100500.json", '{"schema"'),
+    "estimate money": (
+        "estimates/20260301-100500.json",
+        '{"schema": "qcli.estimate/1", "inferences": 1, "shots": 1, '
+        '"rows": [{"device": "d", "fits": true, "plans": [{"name": "job", "usd": "1e999999"}]}]}',
+    ),
+    "assessment empty": ("hardware/emulator-garnet/assessment.json", ""),
+    "samples text": ("hardware/emulator-garnet/samples.csv", "index,label,simulated,measured,flipped\n0,0"),
+    "samples foreign": ("hardware/emulator-garnet/samples.csv", "a,b\n1,2\n"),
+    "samples not a number": (
+        "hardware/emulator-garnet/samples.csv",
+        "index,label,simulated,measured,flipped,z_sim_0,z_dev_0\n0,0,0,0,False,x,0.5\n",
+    ),
+    "samples binary": ("hardware/emulator-garnet/samples.csv", b"\xff\xfe\x00\x01"),
+}
+
+
+@WORDS_ONLY
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_named_and_the_rest_still_shown(run_dir: Path, case: str) -> None:
+    name, content = BROKEN[case]
+    (run_dir / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    html = written(run_dir)
+    problems = re.search(r'<div class="problems">(.*?)</div>', html, re.DOTALL)
+    assert problems
+    assert problems[1].count("<li>") == 1
+    assert name in problems[1]
+    assert "583 trainable parameters" in Page(html).text
+
+
+@WORDS_ONLY
+def test_a_folder_where_a_file_belongs_is_named(run_dir: Path) -> None:
+    (run_dir / "metrics.json").unlink()
+    (run_dir / "metrics.json").mkdir()
+    assert "metrics.json: IsADirectoryError" in Page(written(run_dir)).text
+
+
+@WORDS_ONLY
+def test_the_latest_readable_estimate_is_shown(run_dir: Path) -> None:
+    older = example.estimate() | {"created": "2026-02-01T00:00:00+00:00", "inferences": 7}
+    (run_dir / "estimates" / "z.json").write_text(json.dumps(older))
+    (run_dir / "estimates" / "zz.json").write_text("{")
+    text = Page(written(run_dir)).text
+    assert "48 inferences" in text
+    assert "7 inferences" not in text
+    assert "estimates/zz.json" in text
+
+
+@WORDS_ONLY
+def test_several_devices_stand_side_by_side(run_dir: Path) -> None:
+    other = run_dir / "hardware" / "emulator-fez"
+    other.mkdir()
+    (other / "assessment.json").write_text(json.dumps(example.assessment("emulator/fez")))
+    text = Page(written(run_dir)).text
+    assert "97.9 % accuracy in simulation, 93.8 % on emulator/fez (−4.2 points" in text
+    assert "), 93.8 % on emulator/garnet (−4.2 points" in text
+    assert "hardware/emulator-fez/samples.csv" in text, "its samples are missing, and that is said"

@@ -1,0 +1,109 @@
+"""The plots are valid SVG and show what they were given; test_html sees that they repeat to the byte."""
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+
+from qcli.report import plots
+from qcli.report.folder import Sample
+from qcli.report.inputs import Epoch, Estimate
+from qcli.report.parse import parse
+from tests.report import example
+
+SVG = "{http://www.w3.org/2000/svg}"
+SAMPLE = Sample("0", "1", "1", "1", False, (0.5, -0.5), (0.4, -0.4))
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def history() -> list[Epoch]:
+    return [parse(Epoch, line, "history.jsonl") for line in example.history(seeds=2, epochs=5)]
+
+
+def estimate() -> Estimate:
+    return parse(Estimate, example.estimate(), "estimate")
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[str]:
+    return [
+        plots.training_curves(history(), 0),
+        plots.expectation_scatter([SAMPLE], "emulator/garnet"),
+        plots.cost_bars(estimate()),
+    ]
+
+
+def test_plots_are_valid_and_self_contained(drawn: list[str]) -> None:
+    for svg in drawn:
+        assert ET.fromstring(svg).tag == f"{SVG}svg"
+        assert not re.findall(r"(?:href|src)=\"(?!#)|url\((?!#)|\d{4}-\d\d-\d\dT", svg)
+
+
+def test_identifiers_of_two_plots_on_one_page_differ(drawn: list[str]) -> None:
+    seen: set[str] = set()
+    for svg in drawn:
+        names = set(re.findall(r'\bid="([^"]+)"', svg))
+        assert names
+        assert not names & seen
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg)) <= names
+        seen |= names
+
+
+def test_training_curves_have_axes_units_and_a_line_per_seed_and_kind(drawn: list[str]) -> None:
+    svg = drawn[0]
+    assert {"epoch", "loss", "accuracy (%)", "training", "validation"} <= set(texts(svg))
+    for colour in (plots.BLUE, plots.VERMILLION):
+        lines = re.findall(
+            rf"stroke: {colour.lower()}; stroke-opacity: 0.45|stroke: {colour.lower()}; stroke-width", svg
+        )
+        assert len(lines) == 2 * 2 + 1, "two seeds in two panels, and the legend"
+
+
+def test_a_history_of_hardly_anything_still_plots() -> None:
+    line = Epoch(seed=0, epoch=1, loss=float("nan"), accuracy=None)
+    assert "epoch" in texts(plots.training_curves([line]))
+
+
+def test_the_scatter_tells_flipped_predictions_apart() -> None:
+    flipped = replace(SAMPLE, flipped=True, measured="0")
+    shown = texts(plots.expectation_scatter([SAMPLE, SAMPLE, flipped], "emulator/garnet"))
+    assert "same prediction (2 samples)" in shown
+    assert "flipped prediction (1 sample)" in shown
+    assert "⟨Z⟩ on emulator/garnet (dimensionless)" in shown
+
+
+def test_values_beyond_one_are_still_inside_the_axes() -> None:
+    wide = replace(SAMPLE, z_simulated=(3.0,), z_device=(float("nan"),))
+    assert "3" in texts(plots.expectation_scatter([wide], "sim"))
+
+
+def test_the_bars_carry_the_bill_of_every_plan_that_fits(drawn: list[str]) -> None:
+    shown = texts(drawn[2])
+    assert {"1,980.48", "50.04", "35.94", "USD in all (log scale)", "separate", "program-sets", "job"} <= set(
+        shown
+    )
+    assert "braket/ankaa-3 (retired)" in shown
+    assert "braket/ibex-q1" not in shown
+
+
+def test_nothing_to_pay_is_no_plot() -> None:
+    free = estimate().model_copy(update={"rows": []})
+    assert plots.cost_bars(free) == ""
+
+
+def test_names_are_drawn_as_they_are() -> None:
+    hostile = "<script>$x^</script>"
+    assert f"⟨Z⟩ on {hostile} (dimensionless)" in texts(plots.expectation_scatter([SAMPLE], hostile))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_long_name_leaves_room_for_the_plot() -> None:
+    content = example.estimate()
+    content["rows"] = content["rows"][:1]
+    content["rows"][0].update(device="x" * 5000, status="y" * 5000)
+    shown = texts(plots.cost_bars(parse(Estimate, content, "estimate")))
+    assert f"{'x' * 31}… ({'y' * 31}…)" in shown
