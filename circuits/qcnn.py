@@ -38,7 +38,10 @@ def layers(wires, measured):
     active = list(range(wires))
     while len(active) > measured:
         discard = min(len(active) // 2, len(active) - measured)
-        convolved = [*zip(active[0::2], active[1::2], strict=False), *zip(active[1::2], active[2::2], strict=False)]
+        convolved = [
+            *zip(active[0::2], active[1::2], strict=False),
+            *zip(active[1::2], active[2::2], strict=False),
+        ]
         pooled = [(active[2 * i], active[2 * i + 1]) for i in range(discard)]
         yield convolved, pooled
         discarded = {wire for wire, _ in pooled}
@@ -83,7 +86,8 @@ def build(features: int, classes: int, wires: int = 8, shared: bool = True) -> n
         nn.Linear(features, wires),
         Angles(),
         QuantumLayer(
-            partial(circuit, wires=wires, measured=measured, shared=shared), weight_shapes(wires, measured, shared)
+            partial(circuit, wires=wires, measured=measured, shared=shared),
+            weight_shapes(wires, measured, shared),
         ),
         nn.Linear(measured, classes),
     )

@@ -42,12 +42,20 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise QcliError(f"{path.name} is missing", str(path.parent), "name a complete run directory") from None
+        raise QcliError(
+            f"{path.name} is missing", str(path.parent), "name a complete run directory"
+        ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise QcliError(f"{path.name} is not valid JSON: {error}", str(path), "restore the file or run again") from None
+        raise QcliError(
+            f"{path.name} is not valid JSON: {error}", str(path), "restore the file or run again"
+        ) from None
     found = content.get("schema") if isinstance(content, dict) else None
     if found != schema:
-        raise QcliError(f"{path.name} has schema {found!r}, expected {schema!r}", str(path), "use the matching qcli version")
+        raise QcliError(
+            f"{path.name} has schema {found!r}, expected {schema!r}",
+            str(path),
+            "use the matching qcli version",
+        )
     assert isinstance(content, dict)
     return content
 

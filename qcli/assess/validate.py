@@ -77,7 +77,11 @@ def validate_on_hardware(
     available = run.info.split.test
     count = min(48, available) if inferences is None else inferences
     if not 1 <= count <= available:
-        raise QcliError(f"{count} inferences, the test set has {available} samples", "--inferences", f"choose 1 to {available}")
+        raise QcliError(
+            f"{count} inferences, the test set has {available} samples",
+            "--inferences",
+            f"choose 1 to {available}",
+        )
     executor = executor_named(device, shots, seed)
     model, (x, y) = run.model(), run.rows("test", count)
     classes = len(run.info.data.classes)
@@ -129,7 +133,9 @@ def _assessment(
         "inferences": n,
         "shots": shots if executor.name != "sim" else None,
         "seed": seed,
-        "calibrated_on": executor.device.calibrated_on.isoformat() if isinstance(executor, Emulator) else None,
+        "calibrated_on": executor.device.calibrated_on.isoformat()
+        if isinstance(executor, Emulator)
+        else None,
         "simulation": {"accuracy": accuracy(right_simulated).to_json()},
         "hardware": {"accuracy": accuracy(right_measured).to_json()},
         "degradation_points": {name: 100 * getattr(difference, name) for name in ("value", "low", "high")},
@@ -152,7 +158,12 @@ def _cost(run: Run, model: nn.Module, executor: Executor, inferences: int, shots
     per_inference = sum(circuit.count for circuit in record(model, run.rows("test", 1)[0]))
     workload = Workload(inferences, inferences * per_inference, shots)
     plan = min(plans(workload, terms(executor.device.key)), key=lambda plan: plan.usd)
-    return {"usd": "0", "real_device": executor.device.key, "real_usd": f"{plan.usd:f}", "real_plan": plan.name}
+    return {
+        "usd": "0",
+        "real_device": executor.device.key,
+        "real_usd": f"{plan.usd:f}",
+        "real_plan": plan.name,
+    }
 
 
 def _circuit(executor: Executor) -> dict[str, Any] | None:

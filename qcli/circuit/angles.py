@@ -101,9 +101,12 @@ def _classify(graph: Graph) -> dict[Node, int]:
         dependent = [n for a in node.args for n in _nodes(a) if kind[n] != _CONSTANT]
         if worst != _AFFINE:
             kind[node] = worst
-        elif name in _LINEAR or (name == "_to_copy" and _is_floating(node)):
-            kind[node] = _AFFINE
-        elif (name in _BILINEAR and len(dependent) == 1) or (name == "div" and dependent == _nodes(node.args[0])):
+        elif (
+            name in _LINEAR
+            or (name == "_to_copy" and _is_floating(node))
+            or (name in _BILINEAR and len(dependent) == 1)
+            or (name == "div" and dependent == _nodes(node.args[0]))
+        ):
             kind[node] = _AFFINE
         else:
             kind[node] = _OTHER
@@ -152,7 +155,9 @@ def angle_map(module: GraphModule, features: int, weights: int) -> AngleMap:
         constant[affine] = values(*zeros)
         jacobian = torch.func.jacrev(values, argnums=(0, 1), chunk_size=256)(*zeros)
         by_input[affine], by_weight[affine] = jacobian
-    reaches_input = {i: placeholders[0] in _ancestors(results[i]) or results[i] is placeholders[0] for i in others}
+    reaches_input = {
+        i: placeholders[0] in _ancestors(results[i]) or results[i] is placeholders[0] for i in others
+    }
     return AngleMap(
         constant,
         Entries.of(by_input),

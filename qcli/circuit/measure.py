@@ -44,14 +44,19 @@ def groups(program: Program) -> tuple[Group, ...]:
     if not words:
         return ()
     operators = [qml.pauli.PauliWord(dict(word)).operation() for word in words]
-    partition = qml.pauli.compute_partition_indices(operators, grouping_type="qwc") if len(words) > 1 else ((0,),)
+    partition = (
+        qml.pauli.compute_partition_indices(operators, grouping_type="qwc") if len(words) > 1 else ((0,),)
+    )
     return tuple(
-        _group([words[i] for i in sorted(int(i) for i in indices)], terms, distributions) for indices in partition
+        _group([words[i] for i in sorted(int(i) for i in indices)], terms, distributions)
+        for indices in partition
     )
 
 
 def _group(
-    words: list[PauliWord], terms: list[tuple[int, float, PauliWord]], distributions: list[tuple[int, tuple[int, ...]]]
+    words: list[PauliWord],
+    terms: list[tuple[int, float, PauliWord]],
+    distributions: list[tuple[int, tuple[int, ...]]],
 ) -> Group:
     basis = {wire: letter for word in words for wire, letter in word}
     wires = tuple(sorted(basis))

@@ -71,6 +71,9 @@ class Program:
         content = [
             self.wires,
             [(gate.name, gate.wires, gate.angle) for gate in self.gates],
-            [(type(m).__name__, m.terms if isinstance(m, Expectation) else m.wires) for m in self.measurements],
+            [
+                (type(m).__name__, m.terms if isinstance(m, Expectation) else m.wires)
+                for m in self.measurements
+            ],
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -10,6 +10,7 @@ from qiskit.circuit import ParameterVector
 from qcli.circuit.gates import GATES
 from qcli.circuit.program import Probabilities, Program
 
+
 def template(program: Program, angles: NDArray[np.float64]) -> tuple[QuantumCircuit, list[int]]:
     """One circuit for all samples, and the columns of the angle tensor that are its parameters, in order.
 

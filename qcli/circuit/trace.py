@@ -24,8 +24,8 @@ from qcli.circuit.program import Expectation, Gate, Measurement, PauliWord, Prob
 from qcli.errors import QcliError
 
 _LIBRARIES = tuple(
-    str(Path(inspect.getfile(module)).parent) + "/" for module in (qml, torch)
-) + (str(Path(__file__).parent) + "/",)
+    f"{Path(file).parent}/" for file in (inspect.getfile(qml), inspect.getfile(torch), __file__)
+)
 _WITHOUT_EFFECT = {"Barrier", "GlobalPhase", "Identity", "Snapshot", "WireCut"}
 _MID_CIRCUIT = {"MidMeasureMP", "MidMeasure", "Conditional", "PauliMeasure"}
 _MATRIX_OBSERVABLE_WIRES = 6
@@ -53,12 +53,17 @@ def trace(circuit: Callable[..., Any], features: int, weight_shapes: Mapping[str
         ) from None
 
 
-def _trace(circuit: Callable[..., Any], input_shape: tuple[int, ...], shapes: Mapping[str, Sequence[int]]) -> Program:
+def _trace(
+    circuit: Callable[..., Any], input_shape: tuple[int, ...], shapes: Mapping[str, Sequence[int]]
+) -> Program:
     recording = _Recording(circuit)
 
     def angles_of(inputs: Tensor, weights: Tensor) -> list[Tensor]:
         pieces = torch.split(weights, [prod(shape) for shape in shapes.values()]) if shapes else ()
-        named = {name: piece.reshape(tuple(shape)) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+        named = {
+            name: piece.reshape(tuple(shape))
+            for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
+        }
         recording.run(inputs.reshape(input_shape), named)
         return [_scalar(op, angle) for op in recording.gates for angle in op.data]
 
@@ -87,7 +92,7 @@ def _trace(circuit: Callable[..., Any], input_shape: tuple[int, ...], shapes: Ma
     )
 
 
-class _LineQueue(qml.queuing.AnnotatedQueue):  # type: ignore[misc]
+class _LineQueue(qml.queuing.AnnotatedQueue):
     """A PennyLane queue that remembers the line of the user's code which appended each operation."""
 
     def __init__(self) -> None:
@@ -134,8 +139,14 @@ class _Recording:
         except RuntimeError as error:
             if "tracing tensor" not in str(error):
                 raise
-            subject = f"the decomposition of {current.name}" if current is not None else "the circuit's structure"
-            line = self.line(current) if current is not None else _user_line(traceback.walk_tb(error.__traceback__))
+            subject = (
+                f"the decomposition of {current.name}" if current is not None else "the circuit's structure"
+            )
+            line = (
+                self.line(current)
+                if current is not None
+                else _user_line(traceback.walk_tb(error.__traceback__))
+            )
             raise QcliError(
                 f"{subject} depends on the values of inputs or weights (data-dependent control flow)",
                 line or self.name,
@@ -172,7 +183,9 @@ def _returned(result: Any, name: str) -> list[MeasurementProcess]:
     if not items or not all(isinstance(item, MeasurementProcess) for item in items):
         kinds = ", ".join(sorted({type(item).__name__ for item in items})) or "nothing"
         raise QcliError(
-            f"the circuit returns {kinds}, not measurements", name, "return qml.expval(...) or qml.probs(...), or a list"
+            f"the circuit returns {kinds}, not measurements",
+            name,
+            "return qml.expval(...) or qml.probs(...), or a list",
         )
     return items
 
@@ -193,7 +206,9 @@ def _wire_order(recording: _Recording) -> list[Any]:
     operators = [*recording.gates, *recording.measurements]
     labels = list(dict.fromkeys(wire for item in operators for wire in item.wires))
     if not labels:
-        raise QcliError("the circuit uses no wires", recording.name, "apply gates and measure at least one wire")
+        raise QcliError(
+            "the circuit uses no wires", recording.name, "apply gates and measure at least one wire"
+        )
     return sorted(labels) if all(isinstance(label, int) for label in labels) else labels
 
 
@@ -204,7 +219,9 @@ def _measurement(process: MeasurementProcess, index: Mapping[Any, int], recordin
         return Probabilities(tuple(index[w] for w in wires))
     if not isinstance(process, ExpectationMP):
         raise QcliError(
-            f"measurement {process!r} is not supported", line, "return expectation values (qml.expval) or qml.probs(wires=...)"
+            f"measurement {process!r} is not supported",
+            line,
+            "return expectation values (qml.expval) or qml.probs(wires=...)",
         )
     observable = process.obs
     sentence = None if observable is None else observable.pauli_rep
@@ -213,7 +230,9 @@ def _measurement(process: MeasurementProcess, index: Mapping[Any, int], recordin
         sentence = qml.pauli_decompose(matrix, wire_order=observable.wires, pauli=True, check_hermitian=False)
     if sentence is None:
         raise QcliError(
-            f"observable {observable!r} has no Pauli form", line, "write it as a sum of products of Pauli operators"
+            f"observable {observable!r} has no Pauli form",
+            line,
+            "write it as a sum of products of Pauli operators",
         )
     terms: dict[PauliWord, float] = {}
     for word, coefficient in sentence.items():
@@ -231,7 +250,9 @@ def _real(coefficient: Any, line: str) -> float:
 
 @contextmanager
 def _as_if_compiled() -> Iterator[None]:
-    """Make PennyLane treat tensors as abstract, as under JAX's jit: templates then keep one structure for all values."""
+    """Make PennyLane treat tensors as abstract, as under JAX's jit: templates then keep one structure for all."""
     original = qml.math.is_abstract
-    with mock.patch.object(qml.math, "is_abstract", lambda t, like=None: isinstance(t, Tensor) or original(t, like)):
+    with mock.patch.object(
+        qml.math, "is_abstract", lambda t, like=None: isinstance(t, Tensor) or original(t, like)
+    ):
         yield

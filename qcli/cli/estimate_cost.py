@@ -6,12 +6,18 @@ import typer
 
 
 def estimate_cost(
-    target: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run directory, or a model by name or file.")],
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="A run directory, or a model by name or file.")
+    ],
     inferences: Annotated[int, typer.Option(help="Samples to classify.")] = 48,
     shots: Annotated[int, typer.Option(help="Shots per circuit.")] = 512,
-    device: Annotated[list[str] | None, typer.Option(help="Such as braket/garnet; may be repeated. Default: all.")] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Such as braket/garnet; may be repeated. Default: all.")
+    ] = None,
     include_retired: Annotated[bool, typer.Option(help="Show devices that no longer exist, too.")] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of an untrained model.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of an untrained model.")
+    ] = None,
     features: Annotated[int, typer.Option(help="Features of an untrained model.")] = 64,
     classes: Annotated[int, typer.Option(help="Classes of an untrained model.")] = 2,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
@@ -47,4 +53,6 @@ def estimate_cost(
     if run:
         from qcli.report.html import write_report
 
-        note(f"report: {write_report(run.path)}\nnext: qcli validate-on-hardware {run.path} --device emulator/garnet")
+        note(
+            f"report: {write_report(run.path)}\nnext: qcli validate-on-hardware {run.path} --device emulator/garnet"
+        )

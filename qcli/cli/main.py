@@ -35,7 +35,9 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Train a hybrid quantum-classical model, price it on real QPUs before spending, and validate it on them.
@@ -58,10 +60,28 @@ def run() -> None:
     except OSError as error:
         where = str(error.filename or "")
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(error, 1, "the disk is full; what was there before is unharmed", where, "free some space, then run again (train: --resume RUN)")
-        _fail(error, 1, f"cannot read or write: {error.strerror or error}", where, "check the path and its permissions")
+            _fail(
+                error,
+                1,
+                "the disk is full; what was there before is unharmed",
+                where,
+                "free some space, then run again (train: --resume RUN)",
+            )
+        _fail(
+            error,
+            1,
+            f"cannot read or write: {error.strerror or error}",
+            where,
+            "check the path and its permissions",
+        )
     except KeyboardInterrupt as error:
-        _fail(error, 130, "interrupted", "", "the same command goes on from here; for a training: qcli train --resume RUN")
+        _fail(
+            error,
+            130,
+            "interrupted",
+            "",
+            "the same command goes on from here; for a training: qcli train --resume RUN",
+        )
 
 
 def _fail(error: BaseException, code: int, what: str, where: str, fix: str) -> None:

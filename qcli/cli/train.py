@@ -17,21 +17,39 @@ if TYPE_CHECKING:
 
 
 def train(
-    model: Annotated[str | None, typer.Argument(help="A model of the zoo (qcnn, vqc) or a Python file with build().")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="A model of the zoo (qcnn, vqc) or a Python file with build().")
+    ] = None,
     data: Annotated[
-        str, typer.Option(help="digits:0,1; a .csv, .npz or .parquet file; or a folder with one sub-folder of images per class.")
+        str,
+        typer.Option(
+            help="digits:0,1; a .csv, .npz or .parquet file; or a folder with one sub-folder of images per class."
+        ),
     ] = "digits:0,1",
     target: Annotated[str | None, typer.Option(help="Column of a table that holds the class.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the model, such as wires=6; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Option of the model, such as wires=6; may be repeated."
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs at most.")] = 30,
     batch: Annotated[int, typer.Option(help="Samples per optimizer step.")] = 32,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.01,
     optimizer: Annotated[str, typer.Option(help="adam, adamw, rmsprop or sgd.")] = "adam",
     seed: Annotated[int, typer.Option(help="Seed of the split, the weights and the order of samples.")] = 0,
-    seeds: Annotated[int, typer.Option(help="Repeat with this many seeds; the best on validation data is kept.")] = 1,
-    patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better validation loss.")] = 10,
-    test_size: Annotated[float, typer.Option(help="Share of the samples kept for testing, or their number.")] = 0.2,
-    out: Annotated[Path | None, typer.Option(help="Run directory; default runs/<model>-<data>-<time>.")] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Repeat with this many seeds; the best on validation data is kept.")
+    ] = 1,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many epochs without a better validation loss.")
+    ] = 10,
+    test_size: Annotated[
+        float, typer.Option(help="Share of the samples kept for testing, or their number.")
+    ] = 0.2,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory; default runs/<model>-<data>-<time>.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
 ) -> None:
@@ -47,7 +65,11 @@ def train(
     from qcli.train.train import resume as go_on
 
     if (model is None) == (resume is None):
-        raise QcliError("name either a model or a run to resume", "qcli train", "qcli train qcnn, or qcli train --resume RUN")
+        raise QcliError(
+            "name either a model or a run to resume",
+            "qcli train",
+            "qcli train qcnn, or qcli train --resume RUN",
+        )
     if resume is not None:
         from qcli.train.run import Run
 
@@ -63,7 +85,10 @@ def train(
             go_on(run, _Bar(bar, run))
     except KeyboardInterrupt:
         raise QcliError(
-            "interrupted; all finished epochs are kept", str(run.path), f"qcli train --resume {run.path}", exit_code=130
+            "interrupted; all finished epochs are kept",
+            str(run.path),
+            f"qcli train --resume {run.path}",
+            exit_code=130,
         ) from None
     _show(run, json_)
 
@@ -94,14 +119,18 @@ def _settings(**values: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise QcliError(f"--{name} {values[name]}: {first['msg']}", f"--{name}", "see qcli train --help") from None
+        raise QcliError(
+            f"--{name} {values[name]}: {first['msg']}", f"--{name}", "see qcli train --help"
+        ) from None
 
 
 def pairs(settings: list[str]) -> dict[str, str]:
     """`["wires=6"]` to `{"wires": "6"}`."""
     for setting in settings:
         if "=" not in setting:
-            raise QcliError(f"--set takes key=value, got {setting!r}", f"--set {setting}", "write --set wires=6")
+            raise QcliError(
+                f"--set takes key=value, got {setting!r}", f"--set {setting}", "write --set wires=6"
+            )
     return dict(setting.partition("=")[::2] for setting in settings)
 
 

@@ -9,7 +9,9 @@ import typer
 def validate_on_hardware(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     device: Annotated[str, typer.Option(help="sim, sampled, or emulator/<device>, such as emulator/garnet.")],
-    inferences: Annotated[int | None, typer.Option(help="Test samples to use; default 48, or all if fewer.")] = None,
+    inferences: Annotated[
+        int | None, typer.Option(help="Test samples to use; default 48, or all if fewer.")
+    ] = None,
     shots: Annotated[int, typer.Option(help="Shots per circuit.")] = 512,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,

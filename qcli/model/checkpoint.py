@@ -26,7 +26,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         QcliError: the file is missing, truncated, corrupt, or not written by qcli.
     """
     if not path.is_file():
-        raise QcliError(f"{path.name} is missing", str(path.parent), "finish the training: qcli train --resume RUN")
+        raise QcliError(
+            f"{path.name} is missing", str(path.parent), "finish the training: qcli train --resume RUN"
+        )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -34,7 +36,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return tensors, json.loads(header["qcli"])
     except (safetensors.SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise QcliError(
-            f"{path.name} is not a checkpoint of qcli, or is damaged ({error})", str(path), "restore the file or train again"
+            f"{path.name} is not a checkpoint of qcli, or is damaged ({error})",
+            str(path),
+            "restore the file or train again",
         ) from None
 
 

@@ -32,7 +32,8 @@ class QuantumLayer(nn.Module):
         super().__init__()
         self.circuit = circuit
         self.weight_shapes = {
-            name: (shape,) if isinstance(shape, int) else tuple(shape) for name, shape in (weight_shapes or {}).items()
+            name: (shape,) if isinstance(shape, int) else tuple(shape)
+            for name, shape in (weight_shapes or {}).items()
         }
         self.weights = nn.ParameterDict()
         for name, shape in self.weight_shapes.items():

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from qcli.errors import QcliError
 from qcli.files import bundled, nearest
 from qcli.model.layer import adopt_torch_layers, quantum_layers
+from qcli.simulate.exact import Blank
+from qcli.simulate.executor import using
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,18 @@ def find_model(model: str) -> ModelSource:
     path = Path(model)
     if path.suffix == ".py" or "/" in model:
         if not path.is_file():
-            raise QcliError(f"model file {model} does not exist", str(path.absolute().parent), "name a Python file with build()")
+            raise QcliError(
+                f"model file {model} does not exist",
+                str(path.absolute().parent),
+                "name a Python file with build()",
+            )
         return ModelSource(path.stem, str(path.resolve()), _digest(path))
     if model not in zoo():
-        raise QcliError(f"unknown model {model!r}", "the model zoo", f"{nearest(model, zoo())}, or name a file: ./{model}.py")
+        raise QcliError(
+            f"unknown model {model!r}",
+            "the model zoo",
+            f"{nearest(model, zoo())}, or name a file: ./{model}.py",
+        )
     return ModelSource(model, None, _digest(bundled("circuits") / f"{model}.py"))
 
 
@@ -70,7 +80,11 @@ def parse_options(source: ModelSource, settings: Mapping[str, str]) -> dict[str,
             fix = nearest(key, parameters) if parameters else "leave --set out"
             raise QcliError(f"model {source.name} has no option {key!r}", str(source.file), fix)
         parameter = parameters[key]
-        kind = parameter.annotation if parameter.annotation in (int, float, bool, str) else type(parameter.default)
+        kind = (
+            parameter.annotation
+            if parameter.annotation in (int, float, bool, str)
+            else type(parameter.default)
+        )
         options[key] = _convert(key, text, kind)
     return options
 
@@ -81,20 +95,25 @@ def _convert(key: str, text: str, kind: type) -> Any:
             return True
         if text.lower() in ("false", "no", "0"):
             return False
-        raise QcliError(f"option {key} is true or false, got {text!r}", f"--set {key}={text}", f"--set {key}=true")
+        raise QcliError(
+            f"option {key} is true or false, got {text!r}", f"--set {key}={text}", f"--set {key}=true"
+        )
     if kind not in (int, float):
         return text
     try:
         return kind(text)
     except ValueError:
         word = "a whole number" if kind is int else "a number"
-        raise QcliError(f"option {key} is {word}, got {text!r}", f"--set {key}={text}", f"--set {key}=8") from None
+        raise QcliError(
+            f"option {key} is {word}, got {text!r}", f"--set {key}={text}", f"--set {key}=8"
+        ) from None
 
 
 def build_model(
     source: ModelSource, features: int, classes: int, options: Mapping[str, Any], seed: int | None = None
 ) -> nn.Module:
-    """Call the model file's `build`, adopt its TorchLayers, and try one forward pass of two samples.
+    """Call the model file's `build`, adopt its TorchLayers, and try one forward pass of two samples without
+    simulating its circuits.
 
     Raises:
         QcliError: build() or the circuit fails, or the result is not a hybrid model of this contract.
@@ -107,22 +126,30 @@ def build_model(
         model = _calling(lambda: build(features, classes, **options), "build() fails", where)
     if not isinstance(model, nn.Module):
         raise QcliError(
-            f"build() returned {type(model).__name__}, not a torch.nn.Module", where, "return the model from build(features, classes)"
+            f"build() returned {type(model).__name__}, not a torch.nn.Module",
+            where,
+            "return the model from build(features, classes)",
         )
     model = adopt_torch_layers(model)
     if not any(True for _ in quantum_layers(model)):
-        raise QcliError("the model has no quantum layer", where, "put a qcli.QuantumLayer or qml.qnn.TorchLayer into it")
+        raise QcliError(
+            "the model has no quantum layer", where, "put a qcli.QuantumLayer or qml.qnn.TorchLayer into it"
+        )
     model.eval()
     sample = torch.linspace(0.1, 0.9, 2 * features).reshape(2, features)
-    with torch.no_grad():
-        output = _calling(lambda: class_logits(model(sample), classes, where), "the model's forward pass fails", where)
+    with torch.no_grad(), using(Blank()):
+        output = _calling(
+            lambda: class_logits(model(sample), classes, where), "the model's forward pass fails", where
+        )
     if not torch.isfinite(output).all():
-        raise QcliError("the model's output is not finite on inputs in [0, 1]", where, "check the model's initial weights")
+        raise QcliError(
+            "the model's output is not finite on inputs in [0, 1]", where, "check the model's initial weights"
+        )
     return model
 
 
 def class_logits(output: object, classes: int, where: str = "the model's output") -> Tensor:
-    """Logits `(batch, classes)`; a binary model may return one logit, `(batch,)` or `(batch, 1)`, of the second class."""
+    """Logits `(batch, classes)`; a binary model may return that of the second class, `(batch,)` or `(batch, 1)`."""
     if isinstance(output, Tensor):
         if output.ndim == 2 and output.shape[1] == classes:
             return output
@@ -130,7 +157,9 @@ def class_logits(output: object, classes: int, where: str = "the model's output"
             logit = output.reshape(-1, 1)
             return torch.cat([torch.zeros_like(logit), logit], dim=1)
     shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    raise QcliError(f"the model returns {shape} for 2 samples", where, f"return logits of shape (batch, {classes})")
+    raise QcliError(
+        f"the model returns {shape} for 2 samples", where, f"return logits of shape (batch, {classes})"
+    )
 
 
 def _calling(function: Callable[[], Any], what: str, where: str) -> Any:
@@ -143,7 +172,9 @@ def _calling(function: Callable[[], Any], what: str, where: str) -> Any:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
         line = f"{where}:{frames[-1].lineno}: {frames[-1].line}" if frames else where
         raise QcliError(
-            f"{what}: {type(error).__name__}: {error}", line, "mend the model file, or change --set; --debug shows the traceback"
+            f"{what}: {type(error).__name__}: {error}",
+            line,
+            "mend the model file, or change --set; --debug shows the traceback",
         ) from error
 
 
@@ -152,7 +183,9 @@ def _build_function(source: ModelSource) -> Callable[..., Any]:
     build = getattr(module, "build", None)
     if not callable(build):
         raise QcliError(
-            f"{source.file.name} has no function build", str(source.file), "define build(features, classes, **options)"
+            f"{source.file.name} has no function build",
+            str(source.file),
+            "define build(features, classes, **options)",
         )
     return build
 
@@ -163,10 +196,10 @@ def _import(source: ModelSource) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, source.file)
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    loader, module = spec.loader, importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        _calling(lambda: spec.loader.exec_module(module), "importing the model file fails", str(source.file))
+        _calling(lambda: loader.exec_module(module), "importing the model file fails", str(source.file))
     except QcliError:
         del sys.modules[name]
         raise

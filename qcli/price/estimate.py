@@ -41,14 +41,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Row:
-    """One device. `fits` is None, and the gate counts too, where no calibration is known to compile for.
-
-    Gate counts and depth are those of the model's largest circuit after compiling.
+    """One device. Gate counts and depth are those of the model's largest circuit after compiling, None where no
+    calibration is known to compile for.
     """
 
     terms: Terms
     device: Device | None
-    fits: bool | None
+    fits: bool
     note: str
     two_qubit_gates: int | None
     depth: int | None
@@ -110,7 +109,11 @@ def estimate_cost(
     """
     subject = subject_of(target, options or {}, features, classes)
     if not subject.circuits:
-        raise QcliError("the model submits no circuit in a forward pass", subject.model, "use its quantum layer in forward()")
+        raise QcliError(
+            "the model submits no circuit in a forward pass",
+            subject.model,
+            "use its quantum layer in forward()",
+        )
     workload = Workload(inferences, inferences * subject.per_inference, shots)
     chosen = _chosen(devices, include_retired)
     if devices:
@@ -130,12 +133,14 @@ def estimate_cost(
 def subject_of(target: str, options: Mapping[str, str], features: int, classes: int) -> Subject:
     """The model behind a run directory, or behind a name or path, with the circuits of one inference."""
     if "/" not in target and not target.endswith(".py"):
-        is_run = (Run.open(target) if _is_run(target) else None)
+        is_run = Run.open(target) if _is_run(target) else None
     else:
         is_run = Run.open(target) if not target.endswith(".py") else None
     if is_run:
         if options:
-            raise QcliError("a trained run has its options fixed", "--set", "leave --set out, or name the model instead")
+            raise QcliError(
+                "a trained run has its options fixed", "--set", "leave --set out, or name the model instead"
+            )
         return Subject(is_run.info.model.name, is_run, record(is_run.model(), is_run.rows("test", 1)[0]))
     source = find_model(target)
     model = build_model(source, features, classes, parse_options(source, options), seed=0)
@@ -160,27 +165,32 @@ def _chosen(devices: Sequence[str], include_retired: bool) -> list[Terms]:
     for entry in chosen:
         if entry.status == "retired" and not include_retired:
             raise QcliError(
-                f"{entry.name} was retired on {entry.retired_on}", "--device", "add --include-retired to price it all the same"
+                f"{entry.name} was retired on {entry.retired_on}",
+                "--device",
+                "add --include-retired to price it all the same",
             )
     return chosen
 
 
 def _row(subject: Subject, workload: Workload, entry: Terms) -> Row:
     device = catalogue().get(entry.name)
-    fits: bool | None = None
-    note, two_qubit_gates, depth = "no calibration in the catalogue: gates unknown", None, None
-    if device is not None:
-        try:
+    note, two_qubit_gates, depth = "", None, None
+    try:
+        if device is not None:
             compiled = [compile_for(circuit, device) for circuit in subject.circuits]
             largest = max(compiled, key=lambda c: c.two_qubit_gates)
-            fits, note, two_qubit_gates, depth = True, "", largest.two_qubit_gates, largest.depth
-        except QcliError as error:
-            return Row(entry, device, False, error.what, None, None, (), None)
+            two_qubit_gates, depth = largest.two_qubit_gates, largest.depth
+        elif subject.wires > entry.qubits:
+            raise QcliError(f"the circuit has {subject.wires} wires, the device {entry.qubits} qubits")
+        else:
+            note = "gates unknown: no calibration in the catalogue"
+    except QcliError as error:
+        return Row(entry, device, False, error.what, None, None, (), None)
     try:
         bills, time = plans(workload, entry), machine_time(workload, entry)
     except QcliError as error:
-        return Row(entry, device, fits, error.what, two_qubit_gates, depth, (), None)
-    return Row(entry, device, fits, note, two_qubit_gates, depth, bills, time)
+        return Row(entry, device, True, error.what, two_qubit_gates, depth, (), None)
+    return Row(entry, device, True, note, two_qubit_gates, depth, bills, time)
 
 
 def _row_json(row: Row) -> dict[str, Any]:
@@ -190,7 +200,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "status": row.terms.status,
         "fits": row.fits,
         "note": row.note,
-        "qubits": row.device.qubit_count if row.device else None,
+        "qubits": row.device.qubit_count if row.device else row.terms.qubits,
         "two_qubit_gates": row.two_qubit_gates,
         "depth": row.depth,
         "plans": [_plan_json(plan) for plan in row.plans],
@@ -223,7 +233,12 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "usd": f"{plan.usd:f}",
         "usd_per_inference": f"{plan.usd_per_inference:f}",
         "lines": [
-            {"text": line.text, "quantity": line.quantity, "unit_usd": f"{line.unit_usd:f}", "usd": f"{line.usd:f}"}
+            {
+                "text": line.text,
+                "quantity": line.quantity,
+                "unit_usd": f"{line.unit_usd:f}",
+                "usd": f"{line.usd:f}",
+            }
             for line in plan.lines
         ],
     }

@@ -108,6 +108,7 @@ class _PerSecondPrice(_Strict):
 
 class _Availability(_Cited):
     status: Status
+    qubits: Count
     retired_on: date | None = None
 
     @model_validator(mode="after")
@@ -281,6 +282,7 @@ def _terms(sheet: _Sheet, name: str) -> Terms:
         full_name=device.full_name,
         status=device.availability.status,
         retired_on=device.availability.retired_on,
+        qubits=device.availability.qubits,
         shots_min=device.shots.min if device.shots else None,
         shots_max=device.shots.max if device.shots else None,
         price=device.price.terms(),

@@ -76,6 +76,7 @@ class Terms:
     full_name: str
     status: Status
     retired_on: date | None
+    qubits: int
     shots_min: int | None
     shots_max: int | None
     price: PerTask | PerSecond

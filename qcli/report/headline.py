@@ -52,22 +52,23 @@ def _priced(estimate: Estimate) -> str:
     what = f"{text.count(estimate.inferences)} inferences"
     usable = [(row, plan) for row in estimate.rows if _usable(row) and (plan := row.cheapest_plan)]
     if not usable:
-        return f"{what} fit no device that is online"
+        return f"{what} were compiled for no device that is online"
 
     def amount(entry: tuple[DeviceEstimate, Plan]) -> tuple[object, str]:
         return entry[1].usd, entry[0].device
 
     (low_row, low), (high_row, high) = min(usable, key=amount), max(usable, key=amount)
     if len(usable) == 1:
-        return f"{what} cost {text.usd(low.usd)} USD on {low_row.device}"
+        return f"{what} cost {text.usd(low.usd)} USD on {low_row.device}, the only online QPU compiled for"
     return (
         f"{what} cost {text.usd(low.usd)} USD ({low_row.device}, {low.name}) "
-        f"to {text.usd(high.usd)} USD ({high_row.device}, {high.name})"
+        f"to {text.usd(high.usd)} USD ({high_row.device}, {high.name}) "
+        f"on the {len(usable)} online QPUs compiled for"
     )
 
 
 def _usable(row: DeviceEstimate) -> bool:
-    return row.fits and row.status == "online"
+    return row.compiled and row.status == "online"
 
 
 def commands(folder: RunFolder) -> list[str]:

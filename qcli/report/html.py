@@ -15,11 +15,11 @@ SHOWN_SAMPLES = 500
 """Lines of samples.csv on the page; a browser bears more, a reader does not."""
 
 BASIS = {
-    "published": "stated by the provider",
-    "transcribed": "copied by hand from a document of the provider",
-    "measured": "observed in runs",
-    "fitted": "from a model fitted to runs",
-    "assumed": "nobody states it; treat it as an order of magnitude",
+    "published": "read in the provider's own text or data",
+    "transcribed": "read in somebody else's copy of the provider's text",
+    "measured": "observed in runs, or fitted to public measurements",
+    "fitted": "from a model fitted to measurements",
+    "assumed": "ours, for want of a public figure: an order of magnitude",
 }
 
 

@@ -142,6 +142,15 @@ class Metrics(File):
         return self
 
     @property
+    def level(self) -> str:
+        """`95 %` of `95 %: Wilson for accuracy, …`."""
+        return self.interval.partition(":")[0].strip()
+
+    @property
+    def method(self) -> str:
+        return self.interval.partition(":")[2].strip()
+
+    @property
     def chosen(self) -> SeedScores:
         return next(scores for scores in self.seeds if scores.seed == self.chosen_seed)
 
@@ -181,6 +190,8 @@ class Calibration(File):
 
 
 class DeviceEstimate(File):
+    """One device; gate counts are None where it does not fit or no calibration is known."""
+
     device: str
     status: str = ""
     fits: bool
@@ -194,6 +205,11 @@ class DeviceEstimate(File):
     machine_time_s: MachineTime | None = None
     price: Price | None = None
     calibration: Calibration | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it fits is known from compiling the model's circuits for it."""
+        return self.fits and self.two_qubit_gates is not None
 
     @property
     def cheapest_plan(self) -> Plan | None:

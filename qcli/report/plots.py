@@ -144,7 +144,8 @@ def cost_bars(estimate: Estimate) -> str:
     bars, ticks, position = [], [], 0.0
     for row in fitting:
         plans = [plan for plan in row.plans if plan.usd > 0]
-        label = _short(row.device) + f" ({_short(row.status)})" * (row.status not in ("", "online"))
+        remark = f" ({_short(row.status)})" if row.status not in ("", "online") else ""
+        label = _short(row.device) + remark
         ticks.append((position + (len(plans) - 1) / 2, label))
         bars += [(position + offset, plan, row.status == "retired") for offset, plan in enumerate(plans)]
         position += len(plans) + 0.7

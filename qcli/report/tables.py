@@ -27,9 +27,10 @@ def metrics_table(metrics: Mapping[str, Any], model_name: str, parameters: int |
     """
     content = parse(Metrics, metrics, "metrics.json")
     samples = f", {content.test_samples} samples" if content.test_samples else ""
-    table = _table(f"Test set{samples}", content.verdict)
+    method = f"intervals, {content.level}: {content.method}" if content.method else ""
+    table = _table(f"Test set{samples}", "\n".join(line for line in (content.verdict, method) if line))
     table.add_column("model", overflow="fold")
-    for header in ("parameters", "accuracy", f"{content.interval} interval", "macro-F1", "ECE"):
+    for header in ("parameters", "accuracy", f"{content.level} interval", "macro-F1", "ECE"):
         table.add_column(header, justify="right", no_wrap=True)
     for row in view.metrics_rows(content, model_name, parameters):
         cells = (row.name, row.parameters, row.accuracy, row.interval, row.macro_f1, row.ece)
@@ -47,20 +48,23 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
         QcliError: `estimate` lacks a figure the table shows.
     """
     content = parse(Estimate, estimate, "estimate")
-    table = _table(view.estimate_title(content), f"{CHEAPEST} cheapest way to submit to the device")
+    rows = view.estimate_rows(content)
+    notes = list(dict.fromkeys(row.note for row in rows if row.note))
+    legend = [f"{CHEAPEST} cheapest way to submit to the device; 2q: native two-qubit gates"]
+    legend += [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
+    table = _table(view.estimate_title(content), "\n".join(legend))
     table.padding = 0
     table.add_column("device", overflow="fold")
-    table.add_column("2q gates\ndepth", justify="right", no_wrap=True)
+    table.add_column("2q\ndepth", justify="right", no_wrap=True)
     table.add_column("plan", no_wrap=True)
     for header in ("tasks", "USD", "USD per\ninference"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("machine\ntime", justify="right", no_wrap=True)
     table.add_column("price\nchecked on", no_wrap=True)
-    for row in view.estimate_rows(content):
-        fits = "fits" if row.fits else "does not fit"
-        note = f"\n{row.note}" if row.note else ""
+    for row in rows:
+        note = f" [{notes.index(row.note) + 1}]" if row.note else ""
         table.add_row(
-            Text.assemble(row.device, (f"\n{row.status}, {fits}{note}", "" if row.fits else "red")),
+            Text.assemble(row.device, (f"\n{row.status}, {row.fit}{note}", "" if row.fits else "red")),
             Text(f"{row.two_qubit_gates}\n{row.depth}"),
             _stack(row, [f"{plan.name} {CHEAPEST}" if plan.cheapest else plan.name for plan in row.plans]),
             _stack(row, [plan.tasks for plan in row.plans]),

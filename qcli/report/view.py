@@ -39,6 +39,7 @@ class DeviceRow:
     device: str
     status: str
     fits: bool
+    fit: str
     note: str
     qubits: str
     two_qubit_gates: str
@@ -101,11 +102,12 @@ def _points_sd(sd: float | None) -> str:
 
 
 def estimate_rows(estimate: Estimate) -> list[DeviceRow]:
-    """Devices that fit first, retired ones after the others, then by price."""
+    """Devices compiled for first, those that do not fit last; retired after others; then by price."""
 
-    def order(row: DeviceEstimate) -> tuple[bool, bool, Decimal, str]:
+    def order(row: DeviceEstimate) -> tuple[int, bool, Decimal, str]:
         plan = row.cheapest_plan
-        return (not row.fits, row.status == "retired", plan.usd if plan else Decimal("Infinity"), row.device)
+        rank = 0 if row.compiled else 1 if row.fits else 2
+        return (rank, row.status == "retired", plan.usd if plan else Decimal("Infinity"), row.device)
 
     return [_device_row(row, estimate.inferences) for row in sorted(estimate.rows, key=order)]
 
@@ -116,6 +118,7 @@ def _device_row(row: DeviceEstimate, inferences: int) -> DeviceRow:
         device=row.device,
         status=row.status or NONE,
         fits=row.fits,
+        fit="fits" if row.fits else "does not fit",
         note=row.note or "",
         qubits=text.count(row.qubits),
         two_qubit_gates=text.count(row.two_qubit_gates),

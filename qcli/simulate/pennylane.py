@@ -31,7 +31,9 @@ class PennyLaneEngine:
                 f"use at most {MAX_WIRES} wires",
             )
         if not torch.isfinite(angles).all():
-            raise QcliError("an angle is NaN or infinite", "quantum layer", "lower --lr, or check the layer's inputs")
+            raise QcliError(
+                "an angle is NaN or infinite", "quantum layer", "lower --lr, or check the layer's inputs"
+            )
         rows = max(1, _AMPLITUDES_AT_ONCE // 2**program.wires)
         return torch.cat([_evaluate(program, part) for part in torch.split(angles, rows)]).to(angles.dtype)
 

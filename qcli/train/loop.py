@@ -1,6 +1,7 @@
 """One seed of training: epochs, early stopping, a checkpoint after each epoch."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from qcli.model.checkpoint import load_tensors, load_weights, save_tensors
 from qcli.model.load import class_logits
 from qcli.train.run import Settings
 
-_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
@@ -60,7 +61,13 @@ class _State:
 
 
 def fit(
-    model: nn.Module, train: Rows, validation: Rows, settings: Settings, seed: int, checkpoint: Path, listener: Listener
+    model: nn.Module,
+    train: Rows,
+    validation: Rows,
+    settings: Settings,
+    seed: int,
+    checkpoint: Path,
+    listener: Listener,
 ) -> tuple[dict[str, Tensor], list[Epoch]]:
     """Train `model` in place from `checkpoint` if it exists; return the best weights and the history.
 
@@ -98,7 +105,13 @@ def _finished(history: list[Epoch], settings: Settings) -> bool:
 
 
 def _epoch(
-    state: _State, train: Rows, validation: Rows, settings: Settings, seed: int, classes: int, listener: Listener
+    state: _State,
+    train: Rows,
+    validation: Rows,
+    settings: Settings,
+    seed: int,
+    classes: int,
+    listener: Listener,
 ) -> Epoch:
     started = time.perf_counter()
     x, y = train
@@ -112,7 +125,10 @@ def _epoch(
         loss = nn.functional.cross_entropy(logits, y[rows])
         if not torch.isfinite(loss):
             raise QcliError(
-                f"the loss is {loss.item()} in epoch {number}", f"seed {seed}", "lower --lr, or check the data's scale", exit_code=1
+                f"the loss is {loss.item()} in epoch {number}",
+                f"seed {seed}",
+                "lower --lr, or check the data's scale",
+                exit_code=1,
             )
         loss.backward()
         state.optimizer.step()
@@ -144,7 +160,9 @@ def _save(state: _State, path: Path) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
     for index, slots in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)}
+        tensors |= {
+            f"optimizer.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)
+        }
     tensors["rng"] = torch.get_rng_state()
     save_tensors(path, tensors, {"history": [asdict(epoch) for epoch in state.history]})
 
@@ -153,7 +171,9 @@ def _restore(state: _State, path: Path) -> None:
     tensors, facts = load_tensors(path)
 
     def part(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        return {
+            name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)
+        }
 
     load_weights(state.model, part("model."), path)
     state.best = part("best.")
@@ -161,7 +181,9 @@ def _restore(state: _State, path: Path) -> None:
     for name, tensor in part("optimizer.").items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = tensor
-    state.optimizer.load_state_dict({"state": slots, "param_groups": state.optimizer.state_dict()["param_groups"]})
+    state.optimizer.load_state_dict(
+        {"state": slots, "param_groups": state.optimizer.state_dict()["param_groups"]}
+    )
     try:
         state.history = [Epoch(**line) for line in facts["history"]]
         torch.set_rng_state(tensors["rng"])

@@ -73,7 +73,7 @@ class Parameters(_Record):
 class RunInfo(_Record):
     """The content of run.json."""
 
-    schema_: Literal["qcli.run/1"] = Field(SCHEMA, alias="schema")
+    schema_: Literal["qcli.run/1"] = Field("qcli.run/1", alias="schema")
     model: ModelInfo
     data: DataInfo
     split: SplitInfo
@@ -95,14 +95,20 @@ class Run:
         """Raises QcliError when `path` is not a run directory, or a damaged or half-written one."""
         folder = Path(path)
         if not folder.is_dir():
-            raise QcliError(f"there is no run directory {path}", str(folder.absolute().parent), "train one: qcli train qcnn")
+            raise QcliError(
+                f"there is no run directory {path}",
+                str(folder.absolute().parent),
+                "train one: qcli train qcnn",
+            )
         content = read_json(folder / "run.json", SCHEMA)
         try:
             return cls(folder, RunInfo.model_validate(content))
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise QcliError(f"run.json: {key}: {first['msg']}", str(folder), "restore the file or train again") from None
+            raise QcliError(
+                f"run.json: {key}: {first['msg']}", str(folder), "restore the file or train again"
+            ) from None
 
     def save(self) -> None:
         write_json(self.path / "run.json", self.info.model_dump(by_alias=True, mode="json"))

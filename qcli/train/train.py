@@ -86,7 +86,8 @@ def prepare(
         split=SplitInfo(**parts.to_json()),
         training=settings,
         parameters=Parameters(
-            total=_count(hybrid), quantum=sum(layer.flat_weights().numel() for layer in quantum_layers(hybrid))
+            total=_count(hybrid),
+            quantum=sum(layer.flat_weights().numel() for layer in quantum_layers(hybrid)),
         ),
         created=now(),
         versions=versions(),
@@ -105,8 +106,12 @@ def resume(run: Run, listener: Listener | None = None) -> Run:
     for seed in range(run.info.training.seed, run.info.training.seed + run.info.training.seeds):
         model = run.new_model(seed)
         checkpoint = run.path / "checkpoints" / f"seed-{seed}.safetensors"
-        log = _Log(run.path / "history.jsonl", [e for history in histories.values() for e in history], listener)
-        best[seed], histories[seed] = fit(model, training, validation, run.info.training, seed, checkpoint, log)
+        log = _Log(
+            run.path / "history.jsonl", [e for history in histories.values() for e in history], listener
+        )
+        best[seed], histories[seed] = fit(
+            model, training, validation, run.info.training, seed, checkpoint, log
+        )
     _write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
     chosen = min(histories, key=lambda seed: min(epoch.val_loss for epoch in histories[seed]))
     save_tensors(run.weights_file, best[chosen], {"seed": chosen, "model": run.info.model.name})
@@ -190,7 +195,9 @@ def _count(model: nn.Module) -> int:
 def _directory(out: Path | None, model: str, data: str) -> Path:
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise QcliError(f"{out} exists and is not an empty folder", str(out.absolute()), "choose another --out")
+            raise QcliError(
+                f"{out} exists and is not an empty folder", str(out.absolute()), "choose another --out"
+            )
         return out
     stem = f"{re.sub(r'[^A-Za-z0-9]+', '-', model)}-{data}-{datetime.now():%Y%m%d-%H%M%S}"
     candidates = (Path("runs") / (stem + suffix) for suffix in ("", *(f"-{n}" for n in range(2, 1000))))

@@ -30,7 +30,12 @@ def test_exact_frequencies_of_the_groups_combine_to_the_exact_outputs(seed, wire
 def test_commuting_observables_share_one_circuit():
     def circuit(inputs):
         qml.RX(inputs[0], wires=0)
-        return [qml.expval(qml.Z(0)), qml.expval(qml.Z(0) @ qml.Z(1)), qml.expval(qml.X(2)), qml.probs(wires=[0, 1])]
+        return [
+            qml.expval(qml.Z(0)),
+            qml.expval(qml.Z(0) @ qml.Z(1)),
+            qml.expval(qml.X(2)),
+            qml.probs(wires=[0, 1]),
+        ]
 
     (group,) = measure.groups(trace(circuit, 1, {}))
     assert dict(zip(group.wires, group.bases, strict=True)) == {0: "Z", 1: "Z", 2: "X"}

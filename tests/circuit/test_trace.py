@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from qcli import QcliError, QuantumLayer
 from qcli.circuit.gates import GATES
 from qcli.circuit.trace import trace
-from qcli.model.load import build_model, find_model, zoo
 from qcli.model.layer import quantum_layers
+from qcli.model.load import build_model, find_model, zoo
 from tests.circuit.random_circuits import RandomCircuit
 
 
@@ -84,7 +84,9 @@ def test_zoo_circuits_have_purely_affine_angles():
         lambda x, w: qml.QubitUnitary(qml.matrix(qml.SWAP([0, 1])), wires=[0, 1]),
         lambda x, w: qml.U3(w[0], w[1], x[..., 0], wires=0),
     ],
-    ids=lambda template: linecache.getline(template.__code__.co_filename, template.__code__.co_firstlineno).strip()[13:50],
+    ids=lambda template: linecache.getline(
+        template.__code__.co_filename, template.__code__.co_firstlineno
+    ).strip()[13:50],
 )
 def test_templates_are_decomposed_by_pennylane(template):
     def circuit(inputs, weights):
@@ -93,7 +95,9 @@ def test_templates_are_decomposed_by_pennylane(template):
         return [qml.expval(qml.Z(0) @ qml.X(1)), qml.probs(wires=[1, 0])]
 
     layer = QuantumLayer(circuit, {"weights": 12}).double()
-    inputs = torch.tensor([[0.3, 0.9, 0.4, 0.2], [0.5, 0.1, 0.8, 0.7]], dtype=torch.float64, requires_grad=True)
+    inputs = torch.tensor(
+        [[0.3, 0.9, 0.4, 0.2], [0.5, 0.1, 0.8, 0.7]], dtype=torch.float64, requires_grad=True
+    )
     assert all(gate.name in GATES for gate in layer.program(4).gates)
     check_against_pennylane(circuit, layer, inputs)
 
@@ -161,7 +165,9 @@ def test_matrix_observables_are_measured_as_pauli_words():
         qml.RX(inputs[..., 0], wires=0)
         return qml.expval(qml.Hermitian(matrix.numpy(), wires=0))
 
-    check_against_pennylane(circuit, QuantumLayer(circuit), torch.rand(3, 1, dtype=torch.float64, requires_grad=True))
+    check_against_pennylane(
+        circuit, QuantumLayer(circuit), torch.rand(3, 1, dtype=torch.float64, requires_grad=True)
+    )
 
 
 def branching(inputs):

@@ -24,7 +24,9 @@ def test_leading_dimensions_are_kept(shape):
 
 
 def test_gradients_reach_weights_inputs_and_the_layers_before():
-    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), QuantumLayer(circuit, {"weights": (2, 2)}), nn.Linear(2, 2))
+    model = nn.Sequential(
+        nn.Linear(3, 2), nn.Tanh(), QuantumLayer(circuit, {"weights": (2, 2)}), nn.Linear(2, 2)
+    )
     model(torch.rand(4, 3)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
 
@@ -51,7 +53,9 @@ def test_a_torch_layer_alone_and_nested_ones_are_found():
     class Nested(nn.Module):
         def __init__(self):
             super().__init__()
-            self.blocks = nn.ModuleList([nn.Sequential(qml.qnn.TorchLayer(node, {"weights": (1, 2)})) for _ in range(2)])
+            self.blocks = nn.ModuleList(
+                [nn.Sequential(qml.qnn.TorchLayer(node, {"weights": (1, 2)})) for _ in range(2)]
+            )
 
         def forward(self, x):
             return self.blocks[1](self.blocks[0](x))
@@ -72,7 +76,9 @@ def test_weight_names_may_be_anything_a_python_argument_may():
 
 
 def test_two_layers_in_sequence_need_no_special_case():
-    model = nn.Sequential(QuantumLayer(circuit, {"weights": (1, 2)}), QuantumLayer(circuit, {"weights": (2, 2)}))
+    model = nn.Sequential(
+        QuantumLayer(circuit, {"weights": (1, 2)}), QuantumLayer(circuit, {"weights": (2, 2)})
+    )
     x = torch.rand(3, 2)
     with using(Sampled(shots=20_000, seed=1)), torch.no_grad():
         assert torch.allclose(model(x), model(x), atol=0.05)

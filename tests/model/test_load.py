@@ -6,7 +6,7 @@ import torch
 from qcli import QcliError
 from qcli.model.load import build_model, class_logits, find_model, parse_options, zoo
 
-OWN = '''
+OWN = """
 import pennylane as qml
 from torch import nn
 from qcli import QuantumLayer
@@ -18,7 +18,7 @@ def circuit(inputs, weights):
 
 def build(features: int, classes: int, layers: int = 1, scale: float = 1.0, bias: bool = True, head="linear"):
     return nn.Sequential(nn.Linear(features, 2, bias=bias), QuantumLayer(circuit, {"weights": (layers, 2)}), nn.Linear(2, classes))
-'''
+"""
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def test_the_same_seed_builds_the_same_weights_without_touching_the_callers_rand
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(("wires", "classes", "shared"), [(8, 2, True), (8, 4, False), (6, 3, True), (5, 2, False), (2, 2, True)])
+@pytest.mark.parametrize(
+    ("wires", "classes", "shared"), [(8, 2, True), (8, 4, False), (6, 3, True), (5, 2, False), (2, 2, True)]
+)
 def test_qcnn_measures_one_wire_per_class_bit(wires, classes, shared):
     model = build_model(find_model("qcnn"), 16, classes, {"wires": wires, "shared": shared}, seed=0)
     program = model[2].program(wires)
@@ -73,16 +75,31 @@ def test_a_binary_model_may_return_one_logit_or_two(shape):
     ("text", "what"),
     [
         ("def build(features, classes): return 3", "returned int"),
-        ("def build(features, classes): raise RuntimeError('no luck')", "build() fails: RuntimeError: no luck"),
+        (
+            "def build(features, classes): raise RuntimeError('no luck')",
+            "build() fails: RuntimeError: no luck",
+        ),
         ("def build(features): ...", "build() fails: TypeError"),
         ("build = 3", "no function build"),
         ("x = ", "importing the model file fails: SyntaxError"),
         ("import no_such_package", "importing the model file fails: ModuleNotFoundError"),
-        ("import torch\ndef build(features, classes): return torch.nn.Linear(features, classes)", "no quantum layer"),
+        (
+            "import torch\ndef build(features, classes): return torch.nn.Linear(features, classes)",
+            "no quantum layer",
+        ),
         (OWN.replace("nn.Linear(2, classes)", "nn.Linear(2, 7)"), "the model returns (2, 7)"),
-        (OWN.replace("nn.Linear(2, classes)", "nn.Linear(3, classes)"), "the model's forward pass fails: RuntimeError"),
-        (OWN.replace("range(2))\n    qml.Basic", "range(1))\n    qml.Basic"), "the model's forward pass fails: ValueError"),
-        (OWN.replace("return [qml.expval", "return 1 or [qml.expval"), "the circuit returns int, not measurements"),
+        (
+            OWN.replace("nn.Linear(2, classes)", "nn.Linear(3, classes)"),
+            "the model's forward pass fails: RuntimeError",
+        ),
+        (
+            OWN.replace("range(2))\n    qml.Basic", "range(1))\n    qml.Basic"),
+            "the model's forward pass fails: ValueError",
+        ),
+        (
+            OWN.replace("return [qml.expval", "return 1 or [qml.expval"),
+            "the circuit returns int, not measurements",
+        ),
     ],
 )
 def test_a_model_outside_the_contract_is_refused_with_a_reason(tmp_path, text, what):

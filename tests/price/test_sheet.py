@@ -22,7 +22,7 @@ kind = "per-task"
 task_fee = { value = "0.30", unit = "USD/task", basis = "published", source = "page" }
 [devices.one]
 full_name = "Acme One"
-availability = { status = "online", basis = "published", source = "page" }
+availability = { qubits = 20, status = "online", basis = "published", source = "page" }
 shots = { min = 10, max = 1000, basis = "published", source = "page" }
 program_sets = { max_executables = 100, max_total_shots = 5000, basis = "published", source = "page" }
 machine_time = [

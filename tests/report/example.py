@@ -97,7 +97,7 @@ def metrics() -> dict[str, Any]:
             {"name": "MLP", "parameters": 605, **scores(0.987, 0.925, 0.998, 0.012)},
         ],
         "test_samples": 72,
-        "interval": "95 %",
+        "interval": "95 %: Wilson for accuracy, percentile bootstrap for macro-F1 and ECE",
         "verdict": "Logistic regression with 130 parameters is at least as accurate as the hybrid model.",
     }
 
@@ -163,8 +163,16 @@ def estimate() -> dict[str, Any]:
         row("braket/garnet", 74, 96, both("0.00145")),
         row("braket/emerald", 71, 92, both("0.00160")),
         row("braket/cepheus-1-108q", 80, 118, both("0.000425")),
+        row(
+            "braket/forte-1", 0, 0, [plan("separate", 48, "0.30", "0.08", shots)],
+            note="no calibration known", two_qubit_gates=None, depth=None, calibration=None,
+        ),
         row("braket/ankaa-3", 88, 140, [plan("separate", 48, "0.30", "0.0009", shots)], status="retired"),
         row("ibm/boston", 66, 84, [job], machine_time_s=measured),
+        row(
+            "ibm/phoenix", 0, 0, [job | {"usd": "4.80", "usd_per_inference": "0.10"}],
+            note="no calibration known", two_qubit_gates=None, depth=None, calibration=None,
+        ),
         row("ibm/fez", 67, 88, [job], machine_time_s=measured),
         row(
             "braket/ibex-q1", 0, 0, [plan("separate", 48, "0.30", "0.0235", shots)],

@@ -99,7 +99,7 @@ def test_the_answer_stands_on_top(html: str) -> None:
         "97.9 % accuracy in simulation, 93.8 % on emulator/garnet "
         "(−4.2 points, 95 % interval −10.4 to +2.1); "
         "48 inferences cost 10.74 USD (braket/cepheus-1-108q, program-sets) "
-        "to 1,980.48 USD (braket/forte-enterprise-1, separate)."
+        "to 1,980.48 USD (braket/forte-enterprise-1, separate) on the 6 online QPUs compiled for."
     )
 
 
@@ -112,7 +112,14 @@ def test_the_page_shows_the_figures_of_every_file(html: str) -> None:
             "c3" * 32,
             "torch 2.13.0",
         ),
-        *("97.2 ± 1.4 %", "92.5–99.8 %", "logistic regression", "94.9–100.0 %", "36.4 s"),
+        *(
+            "97.2 ± 1.4 %",
+            "92.5–99.8 %",
+            "logistic regression",
+            "Intervals: Wilson",
+            "94.9–100.0 %",
+            "36.4 s",
+        ),
         *("50.04", "35.94", "0.7487", "24,576", "0.00145", "7.1–11 s", "assumed", "measured", "2026-02-20"),
         *("https://aws.amazon.com/braket/pricing/", "fit to 12 jobs", "GetDevice", "9 wires, 8 qubits"),
         *("0.625", "4 of 48", "12.3 ms", "depth 96", "No QPU was used"),
@@ -291,3 +298,37 @@ def test_several_devices_stand_side_by_side(run_dir: Path) -> None:
     assert "97.9 % accuracy in simulation, 93.8 % on emulator/fez (−4.2 points" in text
     assert "), 93.8 % on emulator/garnet (−4.2 points" in text
     assert "hardware/emulator-fez/samples.csv" in text, "its samples are missing, and that is said"
+
+
+@WORDS_ONLY
+@pytest.mark.parametrize(
+    ("online", "answer"),
+    [
+        (
+            {"braket/garnet"},
+            "48 inferences cost 35.94 USD on braket/garnet, the only online QPU compiled for.",
+        ),
+        (
+            {"braket/ibex-q1", "braket/forte-1", "ibm/phoenix"},
+            "48 inferences were compiled for no device that is online.",
+        ),
+    ],
+)
+def test_only_devices_that_are_online_and_compiled_for_count_in_the_answer(
+    run_dir: Path, online: set[str], answer: str
+) -> None:
+    def switch_off(estimate: dict) -> None:
+        for row in estimate["rows"]:
+            row["status"] = "online" if row["device"] in online else "offline"
+
+    edit(run_dir / "estimates" / "20260301-100500.json", switch_off)
+    assert answer in written(run_dir)
+
+
+@WORDS_ONLY
+def test_before_any_rehearsal_the_answer_is_the_test_accuracy(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "hardware")
+    assert (
+        "qcnn on digits:0,1: 98.6 % test accuracy in simulation (95 % interval 92.5–99.8 %), "
+        "not yet rehearsed on a device; 48 inferences cost"
+    ) in written(run_dir)

@@ -46,6 +46,7 @@ def test_metrics_stand_beside_the_baselines_with_the_verdict_below() -> None:
     assert "605" in line_with(output, "MLP")
     assert "at least as accurate as the hybrid model" in output
     assert "72 samples" in output
+    assert "intervals, 95 %: Wilson for accuracy, percentile bootstrap" in output
 
 
 def test_one_seed_has_no_spread() -> None:
@@ -72,13 +73,16 @@ def test_estimate_shows_every_plan_and_marks_the_cheapest() -> None:
     assert "48 inferences, 1 circuit each, 512 shots, 8 wires" in output
 
 
-def test_devices_stand_in_order_of_price_retired_and_unfit_ones_last() -> None:
+def test_devices_stand_in_order_of_price_uncompiled_and_unfit_ones_last() -> None:
     output = shown(estimate_table(example.estimate()))
     order = [line.split()[0] for line in output.splitlines() if line.strip().startswith(("braket/", "ibm/"))]
     assert order[0] == "braket/cepheus-1-108q"
-    assert order[-3:] == ["braket/forte-enterprise-1", "braket/ankaa-3", "braket/ibex-q1"]
-    assert "online, does not fit" in output
-    assert "9 wires, 8 qubits" in output
+    assert order[-5:-2] == ["braket/forte-enterprise-1", "braket/ankaa-3", "ibm/phoenix"]
+    assert order[-2:] == ["braket/forte-1", "braket/ibex-q1"]
+    assert "online, fits [1]" in output
+    assert "online, does not fit [2]" in output
+    assert "[1] no calibration known" in output
+    assert "[2] 9 wires, 8 qubits" in output
 
 
 def test_dollars_are_right_aligned() -> None:

@@ -83,7 +83,9 @@ def test_resuming_a_finished_run_changes_nothing(run_copy):
 
 
 def test_several_seeds_report_mean_and_spread_and_keep_the_best_on_validation(tmp_path):
-    run = train("vqc", "digits:0,1", options=SMALL, settings=settings(seeds=2, epochs=2), out=tmp_path / "run")
+    run = train(
+        "vqc", "digits:0,1", options=SMALL, settings=settings(seeds=2, epochs=2), out=tmp_path / "run"
+    )
     metrics = json.loads((run.path / "metrics.json").read_text())
     values = [seed["accuracy"]["value"] for seed in metrics["seeds"]]
     assert metrics["summary"]["accuracy"]["mean"] == pytest.approx(sum(values) / 2)
@@ -96,7 +98,11 @@ def test_several_seeds_report_mean_and_spread_and_keep_the_best_on_validation(tm
 
 def test_early_stopping_keeps_the_weights_of_the_best_epoch(tmp_path):
     run = train(
-        "vqc", "digits:0,1", options=SMALL, settings=settings(epochs=30, lr=1.5, patience=2), out=tmp_path / "run"
+        "vqc",
+        "digits:0,1",
+        options=SMALL,
+        settings=settings(epochs=30, lr=1.5, patience=2),
+        out=tmp_path / "run",
     )
     history = read_lines(run.path / "history.jsonl")
     best = min(history, key=lambda line: line["val_loss"])
@@ -109,7 +115,11 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(tmp_path):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
 def test_every_optimizer_trains(tmp_path, optimizer):
     run = train(
-        "vqc", "digits:0,1", options=SMALL, settings=settings(optimizer=optimizer, epochs=4, lr=0.02), out=tmp_path / "run"
+        "vqc",
+        "digits:0,1",
+        options=SMALL,
+        settings=settings(optimizer=optimizer, epochs=4, lr=0.02),
+        out=tmp_path / "run",
     )
     first, *_, last = read_lines(run.path / "history.jsonl")
     assert last["loss"] < first["loss"]
