@@ -12,6 +12,12 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "QcliError": "qcli.errors",
     "QuantumLayer": "qcli.model.layer",
+    "Run": "qcli.train.run",
+    "Settings": "qcli.train.run",
+    "train": "qcli.train.train",
+    "estimate_cost": "qcli.price.estimate",
+    "validate_on_hardware": "qcli.assess.validate",
+    "using": "qcli.simulate.executor",
 }
 __all__ = ["__version__", *_PUBLIC]
 

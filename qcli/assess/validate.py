@@ -85,6 +85,8 @@ def validate_on_hardware(
     executor = executor_named(device, shots, seed)
     model, (x, y) = run.model(), run.rows("test", count)
     classes = len(run.info.data.classes)
+    if isinstance(executor, Emulator):
+        _check_width(model, x[:1], executor)
     simulated = _infer(model, x, classes, Exact(), lambda done, total: None)
     measured = _infer(model, x, classes, executor, on_samples)
     assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured)
@@ -92,6 +94,18 @@ def validate_on_hardware(
     write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
     write_json(folder / "assessment.json", assessment)
     return assessment
+
+
+def _check_width(model: nn.Module, sample: Tensor, emulator: Emulator) -> None:
+    """Refuse a circuit wider than the device before minutes go into simulating it."""
+    wires = max((circuit.program.wires for circuit in record(model, sample)), default=0)
+    qubits = emulator.device.qubit_count
+    if wires > qubits:
+        raise QcliError(
+            f"the circuit has {wires} wires, {emulator.device.key} {qubits} calibrated qubits",
+            emulator.name,
+            "use a larger device (qcli devices lists them), or train with fewer wires",
+        )
 
 
 def _infer(

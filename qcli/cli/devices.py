@@ -20,7 +20,9 @@ def devices(
 ) -> None:
     """List the QPUs whose calibration qcli holds, or show one in detail.
 
-    Example: qcli devices braket/garnet
+    \b
+    qcli devices
+    qcli devices braket/garnet
     """
     from qcli.device.catalogue import catalogue, find
 

@@ -3,7 +3,8 @@
 import errno
 import os
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -74,19 +75,15 @@ def run() -> None:
             where,
             "check the path and its permissions",
         )
-    except KeyboardInterrupt as error:
-        _fail(
-            error,
-            130,
-            "interrupted",
-            "",
-            "the same command goes on from here; for a training: qcli train --resume RUN",
-        )
+    except SystemExit as end:
+        if end.code == 130:  # typer's, for Ctrl-C
+            _fail(end, 130, "interrupted", "", "run the same command again")
+        raise
 
 
-def _fail(error: BaseException, code: int, what: str, where: str, fix: str) -> None:
+def _fail(error: BaseException, code: int, what: str, where: str, fix: str) -> NoReturn:
     if os.environ.get("QCLI_DEBUG"):
-        raise error
+        traceback.print_exception(error)
     lines = [f"error: {what}"]
     lines += [f"  {name}: {text}" for name, text in (("where", where), ("fix", fix)) if text]
     print("\n".join(lines), file=sys.stderr)

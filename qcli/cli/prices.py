@@ -21,7 +21,9 @@ def prices(
 ) -> None:
     """List the price of every QPU, or every figure of one with its source and date.
 
-    Example: qcli prices braket/garnet
+    \b
+    qcli prices
+    qcli prices braket/garnet
     """
     import json
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    context: typer.Context,
     model: Annotated[
         str | None, typer.Argument(help="A model of the zoo (qcnn, vqc) or a Python file with build().")
     ] = None,
@@ -73,6 +75,7 @@ def train(
     if resume is not None:
         from qcli.train.run import Run
 
+        _refuse_settings(context)
         run = Run.open(resume)
     else:
         assert model is not None
@@ -84,13 +87,37 @@ def train(
         with progress() as bar:
             go_on(run, _Bar(bar, run))
     except KeyboardInterrupt:
-        raise QcliError(
-            "interrupted; all finished epochs are kept",
-            str(run.path),
-            f"qcli train --resume {run.path}",
-            exit_code=130,
-        ) from None
+        raise _stopped(run, "interrupted", "", 130) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _stopped(run, "the disk is full", "free some space, then ", 1) from error
     _show(run, json_)
+
+
+def _stopped(run: Run, why: str, first: str, exit_code: int) -> QcliError:
+    return QcliError(
+        f"{why}; all finished epochs are kept",
+        str(run.path),
+        f"{first}qcli train --resume {run.path}",
+        exit_code=exit_code,
+    )
+
+
+def _refuse_settings(context: typer.Context) -> None:
+    """A run keeps the settings it was started with: others beside --resume would have no effect."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ("resume", "json_")
+        and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        raise QcliError(
+            f"a run is resumed with its own settings: {', '.join(given)} cannot be changed",
+            "--resume",
+            "leave them out, or start a new run",
+        )
 
 
 def _show(run: Run, as_json: bool) -> None:

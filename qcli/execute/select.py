@@ -9,18 +9,24 @@ from qcli.price.sheet import terms
 from qcli.simulate.exact import Exact, Sampled
 from qcli.simulate.executor import Executor
 
+MAX_SHOTS = 10**9
+"""Of the noiseless sampler; devices have their own limits."""
+
 
 def executor(name: str, shots: int, seed: int) -> Executor:
     """`sim`, `sampled`, or `emulator/<device>`.
 
     Raises:
-        QcliError: an unknown name, a real device (not to be run on yet), or shots the device does not take.
+        QcliError: an unknown name, a real device (not to be run on yet), a negative seed, or shots that the device
+            does not take.
     """
+    if seed < 0:
+        raise QcliError(f"seed {seed} is negative", "--seed", "choose 0 or more")
     if name == "sim":
         return Exact()
     if name == "sampled":
-        if shots < 1:
-            raise QcliError(f"{shots} shots", "--shots", "choose at least 1")
+        if not 1 <= shots <= MAX_SHOTS:
+            raise QcliError(f"{shots:,} shots", "--shots", f"choose 1 to {MAX_SHOTS:,}")
         return Sampled(shots, seed)
     provider, _, _ = name.partition("/")
     if provider == "emulator":

@@ -7,16 +7,23 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from qcli.errors import QcliError
-from qcli.files import write_atomic
+from qcli.files import sha256, write_atomic
+
+_FIX = "restore the file, or train again in another directory"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors, and JSON facts in the file's header, atomically."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, safetensors.torch.save(contiguous, {"qcli": json.dumps(dict(facts))}))
+    """Write tensors atomically; in the file's header JSON facts and the hash of the tensors' bytes."""
+    own = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    header = {"facts": dict(facts), "sha256": _digest(safetensors.torch.save(own))}
+    write_atomic(path, safetensors.torch.save(own, {"qcli": json.dumps(header)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -31,23 +38,35 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {})["qcli"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(header["qcli"])
-    except (safetensors.SafetensorError, KeyError, json.JSONDecodeError) as error:
+        facts, digest = header["facts"], header["sha256"]
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise QcliError(
-            f"{path.name} is not a checkpoint of qcli, or is damaged ({error})",
-            str(path),
-            "restore the file or train again",
+            f"{path.name} is not a checkpoint of qcli, or is cut short ({error})", str(path), _FIX
         ) from None
+    if digest != _digest(path.read_bytes()) or not isinstance(facts, dict):
+        raise QcliError(f"{path.name} is damaged: its tensors are not those that were saved", str(path), _FIX)
+    return tensors, facts
+
+
+def _digest(content: bytes) -> str:
+    """Hash of the tensors of a safetensors file: what follows the header and the 8 bytes of its length."""
+    return sha256(content[8 + int.from_bytes(content[:8], "little") :])
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Copy tensors into the model.
 
     Raises:
-        QcliError: names or shapes differ: the file belongs to another model.
+        QcliError: names or shapes differ (the file belongs to another model), or a value is not finite.
     """
+    check_weights(model, tensors, path)
+    model.load_state_dict(dict(tensors))
+
+
+def check_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises QcliError as `load_weights` does."""
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if expected != found:
@@ -58,4 +77,6 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
             str(path),
             "use the run directory that this model was trained in",
         )
-    model.load_state_dict(dict(tensors))
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise QcliError(f"{path.name}: {name} is not finite", str(path), _FIX)

@@ -61,6 +61,11 @@ class QuantumLayer(nn.Module):
             self._programs[features] = trace(self.circuit, features, self.weight_shapes)
         return self._programs[features]
 
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The circuits traced so far."""
+        return tuple(self._programs.values())
+
     def flat_weights(self) -> Tensor:
         """All weights, flattened and concatenated: `(weights,)`."""
         flat = [self.weights[name].reshape(prod(shape)) for name, shape in self.weight_shapes.items()]

@@ -3,22 +3,28 @@
 import hashlib
 import importlib.util
 import inspect
+import linecache
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from qcli.circuit.program import Program
 from qcli.errors import QcliError
 from qcli.files import bundled, nearest
 from qcli.model.layer import adopt_torch_layers, quantum_layers
 from qcli.simulate.exact import Blank
 from qcli.simulate.executor import using
+
+T = TypeVar("T")
+_MODULE = "qcli_model_"
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,12 @@ def find_model(model: str) -> ModelSource:
     """
     path = Path(model)
     if path.suffix == ".py" or "/" in model:
-        if not path.is_file():
+        if not path.is_file() or path.suffix != ".py":
+            what = "is not a Python file" if path.exists() else "does not exist"
             raise QcliError(
-                f"model file {model} does not exist",
+                f"model file {model} {what}",
                 str(path.absolute().parent),
-                "name a Python file with build()",
+                "name a Python file (.py) with build()",
             )
         return ModelSource(path.stem, str(path.resolve()), _digest(path))
     if model not in zoo():
@@ -137,15 +144,39 @@ def build_model(
         )
     model.eval()
     sample = torch.linspace(0.1, 0.9, 2 * features).reshape(2, features)
-    with torch.no_grad(), using(Blank()):
-        output = _calling(
-            lambda: class_logits(model(sample), classes, where), "the model's forward pass fails", where
+    executor = _Count()
+    with torch.no_grad(), using(executor):
+        output = call_model(model, sample, classes, where)
+    if executor.runs == 0:
+        raise QcliError(
+            "the model's forward pass runs no circuit", where, "call its quantum layer in forward()"
+        )
+    if len(output) != len(sample):
+        raise QcliError(
+            f"the model returns {len(output)} rows for {len(sample)} samples",
+            where,
+            f"return logits of shape (batch, {classes})",
         )
     if not torch.isfinite(output).all():
         raise QcliError(
             "the model's output is not finite on inputs in [0, 1]", where, "check the model's initial weights"
         )
     return model
+
+
+class _Count(Blank):
+    """Counts the forward passes through quantum layers."""
+
+    runs = 0
+
+    def run(self, program: Program, angles: Tensor) -> Tensor:
+        self.runs += 1
+        return super().run(program, angles)
+
+
+def call_model(model: nn.Module, x: Tensor, classes: int, where: str = "the model's forward pass") -> Tensor:
+    """Logits `(batch, classes)` of `x`; whatever the model raises becomes a QcliError."""
+    return _calling(lambda: class_logits(model(x), classes, where), "the model's forward pass fails", where)
 
 
 def class_logits(output: object, classes: int, where: str = "the model's output") -> Tensor:
@@ -162,15 +193,20 @@ def class_logits(output: object, classes: int, where: str = "the model's output"
     )
 
 
-def _calling(function: Callable[[], Any], what: str, where: str) -> Any:
+def _calling(function: Callable[[], T], what: str, where: str) -> T:
     """Call code of the user's model file; whatever it raises becomes a QcliError with the line it came from."""
     try:
         return function()
     except QcliError:
         raise
-    except Exception as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
-        line = f"{where}:{frames[-1].lineno}: {frames[-1].line}" if frames else where
+    except (Exception, SystemExit) as error:
+        frames = [
+            (frame.f_code.co_filename, number)
+            for frame, number in traceback.walk_tb(error.__traceback__)
+            if frame.f_globals.get("__name__", "").startswith(_MODULE)
+        ]
+        file, number = frames[-1] if frames else (where, 0)
+        line = f"{file}:{number}: {linecache.getline(file, number).strip()}" if number else where
         raise QcliError(
             f"{what}: {type(error).__name__}: {error}",
             line,
@@ -191,15 +227,21 @@ def _build_function(source: ModelSource) -> Callable[..., Any]:
 
 
 def _import(source: ModelSource) -> ModuleType:
-    name = f"qcli_model_{source.sha256[:16]}"
+    name = _MODULE + source.sha256[:16]
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, source.file)
-    assert spec is not None and spec.loader is not None
-    loader, module = spec.loader, importlib.util.module_from_spec(spec)
+    loader = SourceFileLoader(name, str(source.file))
+    spec = importlib.util.spec_from_file_location(name, source.file, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+
+    def execute() -> None:
+        """What was hashed is what runs: no bytecode is read from or left in a __pycache__."""
+        exec(loader.source_to_code(source.file.read_bytes(), str(source.file)), module.__dict__)
+
     try:
-        _calling(lambda: loader.exec_module(module), "importing the model file fails", str(source.file))
+        _calling(execute, "importing the model file fails", str(source.file))
     except QcliError:
         del sys.modules[name]
         raise

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from qcli.errors import QcliError
 from qcli.files import read_json
-from qcli.report.inputs import Assessment, Epoch, Estimate, Metrics, Run
+from qcli.report.inputs import Assessment, Epoch, Estimate, Metrics
 from qcli.report.parse import FileT, parse, printable
+from qcli.train.run import Run, RunInfo
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class RunFolder:
     """Everything the report shows. `missing`: not written yet; `broken`: there, but unreadable."""
 
     name: str
-    run: Run
+    run: RunInfo
     history: tuple[Epoch, ...]
     metrics: Metrics | None
     estimate: Estimate | None
@@ -55,7 +56,7 @@ def read_run(run_dir: Path) -> RunFolder:
     Raises:
         QcliError: run.json is missing or unreadable. Other files are only named in the result.
     """
-    run = parse(Run, read_json(run_dir / "run.json", "qcli.run/1"), str(run_dir / "run.json"))
+    run = RunInfo.model_validate(printable(Run.open(run_dir).info.model_dump(by_alias=True)))
     missing: list[str] = []
     broken: list[str] = []
     history = _history(run_dir, missing, broken)

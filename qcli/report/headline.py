@@ -4,7 +4,8 @@ import shlex
 
 from qcli.report import text, view
 from qcli.report.folder import RunFolder
-from qcli.report.inputs import Assessment, DeviceEstimate, Estimate, Plan, Run
+from qcli.report.inputs import Assessment, DeviceEstimate, Estimate, Plan
+from qcli.train.run import RunInfo
 
 NAMED = 3
 """As many devices as a sentence bears."""
@@ -84,10 +85,9 @@ def commands(folder: RunFolder) -> list[str]:
     return lines
 
 
-def _train(run: Run) -> str:
+def _train(run: RunInfo) -> str:
     training = run.training
     words = ["qcli", "train", run.model.path or run.model.name, "--data", run.data.name]
-    seeds = len(training.seeds) if isinstance(training.seeds, list) else training.seeds
     words += _options(
         {
             "target": run.data.target,
@@ -96,7 +96,8 @@ def _train(run: Run) -> str:
             "lr": training.lr,
             "optimizer": training.optimizer,
             "seed": training.seed,
-            "seeds": seeds,
+            "seeds": training.seeds,
+            "patience": training.patience,
             "test-size": run.split.test_size,
         }
     )

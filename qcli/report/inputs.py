@@ -1,11 +1,11 @@
-"""The files of a run directory as the report reads them.
+"""The result files of a run directory as the report reads them.
 
 A file may hold more than is named here; what is named must be there with the right type. Shares and
 accuracies are fractions in [0, 1], degradation is in percentage points, times in seconds, money in USD.
 """
 
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -19,59 +19,6 @@ def _not_binary(value: object) -> object:
 
 
 Money = Annotated[Decimal, BeforeValidator(_not_binary), Field(ge=0, lt=Decimal(10) ** 15, decimal_places=60)]
-
-
-class Model(File):
-    name: str
-    path: str | None = None
-    sha256: str = ""
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class Data(File):
-    name: str
-    target: str | None = None
-    sha256: str = ""
-    features: int | None = None
-    classes: list[str] = Field(default_factory=list)
-    shape: list[int] | None = None
-    rows: int | None = None
-
-
-class SplitSizes(File):
-    sha256: str = ""
-    seed: int | None = None
-    test_size: float | None = None
-    train: int | None = None
-    validation: int | None = None
-    test: int | None = None
-
-
-class Training(File):
-    epochs: int | None = None
-    batch: int | None = None
-    lr: float | None = None
-    optimizer: str | None = None
-    seed: int | None = None
-    seeds: int | list[int] | None = None
-    patience: int | None = None
-
-
-class Parameters(File):
-    total: int
-    quantum: int | None = None
-
-
-class Run(File):
-    """run.json."""
-
-    model: Model
-    data: Data
-    split: SplitSizes = SplitSizes()
-    training: Training = Training()
-    parameters: Parameters | None = None
-    created: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
 
 
 class Epoch(File):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from qcli.errors import QcliError
-from qcli.model.checkpoint import load_tensors, load_weights, save_tensors
-from qcli.model.load import class_logits
+from qcli.model.checkpoint import check_weights, load_tensors, load_weights, save_tensors
+from qcli.model.load import call_model, class_logits
 from qcli.train.run import Settings
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -121,7 +121,7 @@ def _epoch(
     state.model.train()
     for rows in torch.randperm(len(y)).split(settings.batch):
         state.optimizer.zero_grad()
-        logits = class_logits(state.model(x[rows]), classes)
+        logits = call_model(state.model, x[rows], classes)
         loss = nn.functional.cross_entropy(logits, y[rows])
         if not torch.isfinite(loss):
             raise QcliError(
@@ -129,6 +129,12 @@ def _epoch(
                 f"seed {seed}",
                 "lower --lr, or check the data's scale",
                 exit_code=1,
+            )
+        if not loss.requires_grad:
+            raise QcliError(
+                "no gradient reaches the model's parameters",
+                "the model's forward pass",
+                "leave out detach(), no_grad() and conversions to NumPy",
             )
         loss.backward()
         state.optimizer.step()
@@ -177,15 +183,16 @@ def _restore(state: _State, path: Path) -> None:
 
     load_weights(state.model, part("model."), path)
     state.best = part("best.")
+    check_weights(state.model, state.best, path)
     slots: dict[int, dict[str, Any]] = {}
-    for name, tensor in part("optimizer.").items():
-        index, slot = name.split(".", 1)
-        slots.setdefault(int(index), {})[slot] = tensor
-    state.optimizer.load_state_dict(
-        {"state": slots, "param_groups": state.optimizer.state_dict()["param_groups"]}
-    )
     try:
+        for name, tensor in part("optimizer.").items():
+            index, slot = name.split(".", 1)
+            slots.setdefault(int(index), {})[slot] = tensor
+        state.optimizer.load_state_dict(
+            {"state": slots, "param_groups": state.optimizer.state_dict()["param_groups"]}
+        )
         state.history = [Epoch(**line) for line in facts["history"]]
         torch.set_rng_state(tensors["rng"])
-    except (KeyError, TypeError, RuntimeError):
+    except (KeyError, TypeError, ValueError, RuntimeError):
         raise QcliError(f"{path.name} is not a training checkpoint", str(path), "train again") from None

@@ -18,7 +18,7 @@ from qcli.data.split import Scaler, Split, fit_scaler, split
 from qcli.errors import QcliError
 from qcli.files import read_json, write_json
 from qcli.model.checkpoint import load_tensors, load_weights
-from qcli.model.load import ModelSource, build_model, find_model
+from qcli.model.load import ModelSource, build_model, find_model, zoo
 
 SCHEMA = "qcli.run/1"
 
@@ -139,8 +139,21 @@ class Run:
 
     @property
     def source(self) -> ModelSource:
-        """The model's file, which must still be what was trained."""
-        source = find_model(self.info.model.path or self.info.model.name)
+        """The model's file, which must still be what was trained and lie outside the run directory."""
+        model = self.info.model
+        if model.path is None and model.name not in zoo():
+            raise QcliError(
+                f"unknown model {model.name!r} in run.json",
+                str(self.path),
+                "use the qcli version it was made with",
+            )
+        source = find_model(model.path or model.name)
+        if source.file.resolve().is_relative_to(self.path.resolve()):
+            raise QcliError(
+                "the model file lies in the run directory, from which nothing is executed",
+                str(source.file),
+                "read it, and train it from a place of its own",
+            )
         if source.sha256 != self.info.model.sha256:
             raise QcliError(
                 f"the model file has changed since this run (qcli {self.info.versions.get('qcli')})",

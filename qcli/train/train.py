@@ -17,6 +17,7 @@ from qcli.files import write_atomic, write_json
 from qcli.model.checkpoint import save_tensors
 from qcli.model.layer import quantum_layers
 from qcli.model.load import build_model, find_model, parse_options
+from qcli.simulate.pennylane import MAX_WIRES
 from qcli.train.baselines import Baseline, baselines
 from qcli.train.loop import Epoch, Listener, fit, predict
 from qcli.train.metrics import Metrics, evaluate, summary
@@ -79,6 +80,7 @@ def prepare(
     check_batch(parts, settings.batch)
     fit_scaler(dataset, parts)
     hybrid = build_model(source, dataset.x.shape[1], len(dataset.classes), values, settings.seed)
+    _check_trainable(hybrid, str(source.file))
     info = RunInfo(
         schema="qcli.run/1",
         model=ModelInfo(name=source.name, path=source.path, sha256=source.sha256, options=values),
@@ -186,6 +188,19 @@ def _verdict(name: str, hybrid: Metrics, rivals: list[Baseline]) -> str:
     if ours.low > theirs.high:
         return f"Clearly better than the classical baselines: {comparison}."
     return f"Ahead of the classical baselines, within the intervals: {comparison}."
+
+
+def _check_trainable(model: nn.Module, where: str) -> None:
+    """Raises QcliError for a model without parameters to train, or too wide to simulate."""
+    if _count(model) == 0:
+        raise QcliError("the model has nothing to train", where, "give it weights that require a gradient")
+    wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
+    if wires > MAX_WIRES:
+        raise QcliError(
+            f"{wires} wires are too many to simulate, and so to train",
+            where,
+            f"use at most {MAX_WIRES} wires; estimate-cost prices wider models untrained",
+        )
 
 
 def _count(model: nn.Module) -> int:

@@ -17,7 +17,8 @@ def circuit(inputs, weights):
     return [qml.expval(qml.Z(0)), qml.expval(qml.Z(1))]
 
 def build(features: int, classes: int, layers: int = 1, scale: float = 1.0, bias: bool = True, head="linear"):
-    return nn.Sequential(nn.Linear(features, 2, bias=bias), QuantumLayer(circuit, {"weights": (layers, 2)}), nn.Linear(2, classes))
+    quantum = QuantumLayer(circuit, {"weights": (layers, 2)})
+    return nn.Sequential(nn.Linear(features, 2, bias=bias), quantum, nn.Linear(2, classes))
 """
 
 

@@ -1,0 +1,5 @@
+"""`python -m qcli`."""
+
+from qcli.cli.main import run
+
+run()

@@ -1,0 +1,211 @@
+"""Tables of bad input: how each comes about, the command, and what its error line must say."""
+
+import pickle
+from typing import NamedTuple
+
+import torch
+
+from tests.cli.damage import (
+    CHECKPOINT,
+    WEIGHTS,
+    Make,
+    broken_image,
+    built,
+    circuit_with,
+    edited,
+    ending,
+    flipped_bit,
+    foreign_code,
+    foreign_weights,
+    gone,
+    half_trained,
+    nothing,
+    pickled_npz,
+    record,
+    setting,
+    tensors,
+    text,
+    truncated,
+    without,
+)
+from tests.cli.helpers import MODEL, table
+
+
+class Case(NamedTuple):
+    """`make` prepares the folder that the command runs in; it holds a trained run, `run`."""
+
+    name: str
+    make: Make
+    command: str
+    what: str
+
+
+FORTE = "braket/forte-enterprise-1"
+REHEARSE = "validate-on-hardware run"
+COMMANDS = [
+    Case(f"{command} ({what})", nothing, command, what)
+    for command, what in [
+        ("train qcm", "unknown model 'qcm'"),
+        ("train ./none.py", "none.py does not exist"),
+        ("train run/run.json", "run.json is not a Python file"),
+        ("train vqc --data mnist", "unknown data 'mnist'"),
+        ("train vqc --data none.csv", "no such file or folder: 'none.csv'"),
+        ("train vqc --data digits:0", "only one class"),
+        ("train vqc --set wire=3", "no option 'wire'"),
+        ("train vqc --set wires=many", "option wires is a whole number"),
+        ("train vqc --set wires", "--set takes key=value"),
+        ("train vqc --set wires=1", "build() fails: ValueError: wires must be at least 2"),
+        ("train vqc --set wires=30 --set layers=1", "30 wires are too many to simulate"),
+        ("train vqc --optimizer adm", "--optimizer adm"),
+        ("train vqc --epochs 0", "--epochs 0"),
+        ("train vqc --batch 0", "--batch 0"),
+        ("train vqc --batch -4", "--batch -4"),
+        ("train vqc --lr 0", "--lr 0"),
+        ("train vqc --lr nan", "--lr nan"),
+        ("train vqc --seeds 0", "--seeds 0"),
+        ("train vqc --seed -1", "--seed -1"),
+        ("train vqc --patience 0", "--patience 0"),
+        ("train vqc --test-size 360", "leaves none of 360 rows"),
+        ("train vqc --test-size -0.2", "test size -0.2"),
+        ("train vqc --batch 231", "230 training rows are fewer than a batch of 231"),
+        ("train vqc --out run", "run exists and is not an empty folder"),
+        ("train vqc --out run/run.json", "run.json exists and is not an empty folder"),
+        ("train", "either a model or a run"),
+        ("train vqc --resume run", "either a model or a run"),
+        ("train --resume none", "no run directory none"),
+        ("train --resume run --epochs 9 --lr 0.1", "--epochs, --lr cannot be changed"),
+        ("estimate-cost qcm", "unknown model 'qcm'"),
+        ("estimate-cost runs/none", "no run directory runs/none"),
+        ("estimate-cost run --device braket/garnt", "'braket/garnt'"),
+        ("estimate-cost run --inferences 0", "inferences must be at least 1"),
+        ("estimate-cost run --shots -5", "shots must be at least 1"),
+        (f"estimate-cost run --device {FORTE} --shots 99", f"{FORTE}: 100 to 5,000"),
+        (f"estimate-cost run --device {FORTE} --shots 5001", f"{FORTE}: 100 to 5,000"),
+        ("estimate-cost run --device braket/ankaa-3", "braket/ankaa-3 was retired on 2026"),
+        ("estimate-cost run --set wires=3", "a trained run has its options fixed"),
+        (f"{REHEARSE} --device garnet", "unknown device 'garnet'"),
+        (f"{REHEARSE} --device emulator/garnt", "no device 'emulator/garnt'"),
+        (f"{REHEARSE} --device ibm/none", "no device 'ibm/none'"),
+        (f"{REHEARSE} --device braket/garnet", "real IQM Garnet is not available"),
+        ("validate-on-hardware none --device sim", "no run directory none"),
+        (f"{REHEARSE} --device sim --inferences 0", "0 inferences, the test set has 72"),
+        (f"{REHEARSE} --device sim --inferences 73", "73 inferences, the test set has 72"),
+        (f"{REHEARSE} --device sampled --shots 0", "0 shots"),
+        (f"{REHEARSE} --device sampled --shots {10**20}", f"{10**20:,} shots"),
+        (f"{REHEARSE} --device sampled --seed -1", "seed -1 is negative"),
+        (f"{REHEARSE} --device emulator/forte-enterprise-1 --shots 5001", f"{FORTE}: 100 to 5,000"),
+        ("devices braket/garnt", "no device 'braket/garnt'"),
+        ("prices braket/garnt", "no price for device 'braket/garnt'"),
+    ]
+]
+
+DATA = [
+    Case(name, make, f"train vqc --data {data}", what)
+    for name, make, data, what in [
+        (
+            "text among numbers",
+            text("a.csv", "x,z,y\n1,2,0\n3,tall,1\n"),
+            "a.csv",
+            "text 'tall' where a number",
+        ),
+        ("NaN", text("a.csv", "x,z,y\n1,2,0\n3,nan,1\n"), "a.csv", "NaN"),
+        ("one class", text("a.csv", "x,y\n1,7\n2,7\n"), "a.csv", "only one class, '7'"),
+        ("too few rows", text("a.csv", "x,y\n1,0\n2,0\n3,1\n4,1\n"), "a.csv", "fewer than the 2 classes"),
+        ("fewer rows than a batch", text("a.csv", table(40)), "a.csv --batch 30", "fewer than a batch of 30"),
+        ("no such target", text("a.csv", table()), "a.csv --target clas", "'clas'"),
+        ("which target", text("a.csv", "x,z\n1,0\n2,1\n"), "a.csv", "which column is the target"),
+        ("empty file", text("a.csv", ""), "a.csv", "the file is empty"),
+        ("broken image", broken_image, "pictures", "2.png"),
+        ("pickle in npz", pickled_npz, "a.npz", "pickled objects, which could run code"),
+        ("pickle as npz", text("a.npz", pickle.dumps([1])), "a.npz", "not an npz archive"),
+        ("CSV as Parquet", text("a.parquet", "x,y\n1,0\n"), "a.parquet", "not Parquet"),
+    ]
+]
+
+_DECIDES = "if inputs[0] > 0.5: qml.X(0)"
+_FEEDBACK = "qml.cond(qml.measure(0), qml.X)(1)"
+_LINEAR, _LAYER, _RETURNED = "nn.Linear(features, 2)", "layer, nn.Linear", "[qml.expval(qml.Z(0)), qml"
+_MODELS = [
+    ("build raises", built("raise RuntimeError('no luck')"), "build() fails: RuntimeError: no luck"),
+    ("build exits", built("raise SystemExit(0)"), "build() fails: SystemExit: 0"),
+    ("build returns text", built("return 'model'"), "build() returned str, not a torch.nn.Module"),
+    ("no build", text("mine.py", "model = None"), "mine.py has no function build"),
+    ("syntax error", built("return ("), "importing the model file fails: SyntaxError"),
+    ("not UTF-8", text("mine.py", b"x = '\xff'"), "importing the model file fails: SyntaxError"),
+    ("import fails", text("mine.py", "import no_such_package"), "No module named 'no_such_package'"),
+    ("import exits", text("mine.py", "import sys; sys.exit('bye')"), "fails: SystemExit: bye"),
+    ("wrong shape", edited("nn.Linear(2, classes)", "nn.Linear(2, 5)"), "the model returns (2, 5)"),
+    ("wrong rows", ending("return x[:1]"), "the model returns 1 rows for 2 samples"),
+    ("not finite", ending("return x / 0"), "output is not finite"),
+    ("forward fails", ending("return x.nonsense()"), "forward pass fails: AttributeError"),
+    ("no quantum layer", edited(_LAYER, "nn.Linear(2, 2), nn.Linear"), "the model has no quantum layer"),
+    ("layer not called", ending("return x", skip=1), "forward pass runs no circuit"),
+    ("decides on data", circuit_with(_DECIDES), "data-dependent control flow"),
+    ("measures midway", circuit_with(_FEEDBACK), "mid-circuit measurement"),
+    ("measures nothing", edited(_RETURNED, "inputs or [qml"), "the circuit returns Tensor, not measurements"),
+    ("features over", edited(_LINEAR, "nn.Linear(features, 3)"), "forward pass fails: ValueError"),
+]
+_UNTRAINABLE = [
+    ("nothing to train", ending("return x", freeze=True), "the model has nothing to train"),
+]
+MODELS = [
+    *(Case(name, make, "train ./mine.py", what) for name, make, what in [*_MODELS, *_UNTRAINABLE]),
+    *(Case(f"{name}, priced", make, "estimate-cost ./mine.py", what) for name, make, what in _MODELS),
+]
+
+_RUNS = [
+    ("no run.json", gone("run/run.json"), "run.json is missing"),
+    ("half a run.json", truncated("run/run.json"), "run.json is not valid JSON"),
+    ("empty run.json", text("run/run.json", ""), "run.json is not valid JSON"),
+    ("binary run.json", text("run/run.json", b"\xff\xfe\x00"), "run.json is not valid JSON"),
+    ("run.json a list", record(lambda content: [content]), "run.json has schema None"),
+    ("other schema", setting("schema", value="qcli.run/9"), "schema 'qcli.run/9', expected 'qcli.run/1'"),
+    ("key missing", without("model"), "run.json: model: Field required"),
+    ("inner key missing", without("data", "sha256"), "run.json: data.sha256: Field required"),
+    ("unknown key", setting("comment", value="mine"), "run.json: comment: Extra inputs"),
+    ("text for a number", setting("training", "epochs", value="many"), "run.json: training.epochs"),
+    ("number for a list", setting("data", "classes", value=2), "run.json: data.classes"),
+    ("batch of none", setting("training", "batch", value=0), "run.json: training.batch"),
+    ("other options", setting("model", "options", "wires", value=4), "belongs to another model"),
+    ("unknown option", setting("model", "options", value={"wire": 3}), "build() fails: TypeError"),
+    ("other data", setting("data", "name", value="digits:0,2"), "the data have changed"),
+    ("other split", setting("split", "seed", value=1), "the split of this run cannot be repeated"),
+    ("unknown model", setting("model", "name", value="qcm"), "unknown model 'qcm'"),
+    ("path as model name", setting("model", "name", value="run/code.py"), "unknown model 'run/code.py'"),
+    ("other model file", setting("model", "sha256", value="0" * 64), "the model file has changed"),
+    ("code in the run", foreign_code, "the model file lies in the run directory"),
+    ("no weights yet", gone(WEIGHTS), "model.safetensors is missing"),
+    ("half the weights", truncated(WEIGHTS), "model.safetensors is not a checkpoint"),
+    ("empty weights", text(WEIGHTS, b""), "model.safetensors is not a checkpoint"),
+    ("pickled weights", text(WEIGHTS, pickle.dumps([1])), "model.safetensors is not a checkpoint"),
+    ("one bit wrong", flipped_bit(WEIGHTS), "model.safetensors is damaged"),
+    ("not written by qcli", foreign_weights, "model.safetensors is not a checkpoint of qcli"),
+    ("other model's weights", tensors(WEIGHTS, lambda t, _: t.clear()), "belongs to another model"),
+    ("a tensor more", tensors(WEIGHTS, lambda t, _: t.update(extra=torch.zeros(1))), "extra is (1,)"),
+    ("a tensor less", tensors(WEIGHTS, lambda t, _: t.pop("0.bias")), "0.bias is absent"),
+    ("NaN weights", tensors(WEIGHTS, lambda t, _: t["0.bias"].fill_(torch.nan)), "0.bias is not finite"),
+]
+RUNS = [
+    *(Case(f"{name}, rehearsed", make, f"{REHEARSE} --device sim", what) for name, make, what in _RUNS),
+    *(Case(f"{name}, priced", make, "estimate-cost run", what) for name, make, what in _RUNS),
+]
+
+_NO = "seed-0.safetensors is not a training checkpoint"
+_CHECKPOINTS = [
+    ("half a checkpoint", truncated(CHECKPOINT), "seed-0.safetensors is not a checkpoint"),
+    ("empty checkpoint", text(CHECKPOINT, b""), "seed-0.safetensors is not a checkpoint"),
+    ("bit wrong in checkpoint", flipped_bit(CHECKPOINT), "seed-0.safetensors is damaged"),
+    ("other shape", tensors(CHECKPOINT, lambda t, _: t.update({"model.0.bias": torch.zeros(7)})), "is (7,)"),
+    ("no best weights", tensors(CHECKPOINT, lambda t, _: t.pop("best.0.bias")), "0.bias is absent"),
+    ("no history", tensors(CHECKPOINT, lambda _, facts: facts.pop("history")), _NO),
+    ("odd history", tensors(CHECKPOINT, lambda _, facts: facts.update(history=[{"epoch": 1}])), _NO),
+    ("odd optimizer", tensors(CHECKPOINT, lambda t, _: t.update({"optimizer.x": torch.zeros(1)})), _NO),
+    ("no random state", tensors(CHECKPOINT, lambda t, _: t.pop("rng")), _NO),
+    ("half a run.json", truncated("run/run.json"), "run.json is not valid JSON"),
+]
+RESUMED = [
+    Case(f"{name}, resumed", half_trained(make), "train --resume run", what)
+    for name, make, what in _CHECKPOINTS
+]
+
+ALL = [*COMMANDS, *DATA, *MODELS, *RUNS, *RESUMED]
