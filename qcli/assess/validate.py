@@ -184,7 +184,9 @@ def _circuit(executor: Executor) -> dict[str, Any] | None:
     """Counts and layout of the largest circuit that was compiled, if any was."""
     if not isinstance(executor, Emulator):
         return None
-    compiled = max((c for c, _ in executor.compiled.values()), key=lambda c: c.two_qubit_gates)
+    compiled = max(
+        (circuit.compiled for circuit in executor.prepared.values()), key=lambda c: c.two_qubit_gates
+    )
     return {
         "two_qubit_gates": compiled.two_qubit_gates,
         "depth": compiled.depth,

@@ -1,6 +1,7 @@
 """Tracing a PennyLane quantum function, once, into a Program."""
 
 import inspect
+import itertools
 import linecache
 import sys
 import traceback
@@ -16,6 +17,7 @@ import torch
 from pennylane.measurements import ExpectationMP, MeasurementProcess, ProbabilityMP
 from pennylane.operation import Operator
 from torch import Tensor
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from qcli.circuit.angles import angle_map
@@ -68,28 +70,66 @@ def _trace(
         return [_scalar(op, angle) for op in recording.gates for angle in op.data]
 
     generator = torch.Generator().manual_seed(0)
-    example = [
-        torch.rand(n, dtype=torch.float64, generator=generator) + 0.1
-        for n in (input_shape[-1], sum(prod(shape) for shape in shapes.values()))
-    ]
+    sizes = (input_shape[-1], sum(prod(shape) for shape in shapes.values()))
+    example, *probes = (
+        [scale * (torch.rand(n, dtype=torch.float64, generator=generator) + 0.1) for n in sizes]
+        for scale in (1.0, -2.0, 10.0)
+    )
     with _as_if_compiled():
         module = make_fx(angles_of)(*example)
-    module.graph.eliminate_dead_code()
+        module.graph.eliminate_dead_code()
+        _refuse_trainable_constants(module, recording)
+        gates = recording.gates
+        for probe in probes:
+            _refuse_frozen_values(gates, module(*probe), angles_of(*probe), recording)
 
     labels = _wire_order(recording)
     index = {label: i for i, label in enumerate(labels)}
-    gates, column = [], 0
-    for op in recording.gates:
-        has_angle = GATES[op.name].has_angle
-        gates.append(Gate(op.name, tuple(index[w] for w in op.wires), column if has_angle else None))
-        column += has_angle
+    columns = itertools.count()
     return Program(
         len(labels),
-        tuple(gates),
+        tuple(
+            Gate(
+                op.name,
+                tuple(index[w] for w in op.wires),
+                next(columns) if GATES[op.name].has_angle else None,
+            )
+            for op in gates
+        ),
         tuple(_measurement(m, index, recording) for m in recording.measurements),
-        angle_map(module, *(len(vector) for vector in example)),
+        angle_map(module, *sizes),
         tuple(labels),
     )
+
+
+def _refuse_trainable_constants(module: GraphModule, recording: "_Recording") -> None:
+    """A tensor of the circuit's surroundings that requires a gradient would be frozen at its present value."""
+    for node in module.graph.nodes:
+        if node.op == "get_attr" and getattr(module, str(node.target)).requires_grad:
+            raise QcliError(
+                "the circuit uses a trainable tensor that is not among its arguments",
+                recording.name,
+                "pass it as a weight: name it in weight_shapes and take it as an argument of the circuit",
+            )
+
+
+def _refuse_frozen_values(
+    gates: list[Operator], traced: list[Tensor], expected: list[Tensor], recording: "_Recording"
+) -> None:
+    """Compare the trace with the circuit itself, called again: numbers taken out of tensors then differ."""
+    before, after = ([(op.name, tuple(op.wires)) for op in ops] for ops in (gates, recording.gates))
+    owners = [op for op in recording.gates for _ in op.data]
+    differing = [
+        op
+        for op, a, b in zip(owners, traced, expected, strict=False)
+        if not torch.allclose(a, b, equal_nan=True)
+    ]
+    if before != after or differing:
+        raise QcliError(
+            "the trace does not follow the circuit: a value was taken out of the inputs or weights, or is random",
+            recording.line(differing[0]) if before == after else recording.name,
+            "compute angles with torch functions: no numpy, .item(), .tolist() or random numbers in the circuit",
+        )
 
 
 class _LineQueue(qml.queuing.AnnotatedQueue):
@@ -109,7 +149,7 @@ def _user_line(frames: Any) -> str:
     last = ""
     for frame, number in frames:
         name = frame.f_code.co_filename
-        if not name.startswith((*_LIBRARIES, "<")) and Path(name).name != "proxy_tensor.py":
+        if not name.startswith((*_LIBRARIES, "<")):
             last = f"{name}:{number}: {linecache.getline(name, number).strip()}"
     return last
 
@@ -135,7 +175,9 @@ class _Recording:
             self.measurements = _returned(result, self.name)
             self.gates = []
             for current in script.operations:
-                self.gates += self._expand(current, self.line(current))
+                gates = self._expand(current, self.line(current))
+                self.lines |= {id(gate): self.line(current) for gate in gates}
+                self.gates += gates
         except RuntimeError as error:
             if "tracing tensor" not in str(error):
                 raise

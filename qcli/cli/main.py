@@ -55,7 +55,7 @@ def main(
 def run() -> None:
     """Entry point: exit 0 done, 1 failed, 2 bad input, 3 refused by policy, 4 gate not met, 130 interrupted."""
     try:
-        app()
+        app(prog_name="qcli")
     except QcliError as error:
         _fail(error, error.exit_code, error.what, error.where, error.fix)
     except OSError as error:

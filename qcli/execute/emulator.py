@@ -1,5 +1,8 @@
 """A noisy rehearsal on a device's dated calibration: free, offline, the same forward pass."""
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +16,18 @@ from qcli.compile.transpile import Compiled, bind_and_merge, compile_circuit
 from qcli.device.record import Device
 from qcli.simulate.executor import Timings
 
+if TYPE_CHECKING:
+    from qiskit_aer.noise import NoiseModel
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A circuit compiled for all samples: `columns` of the angle tensor are its parameters."""
+
+    compiled: Compiled
+    columns: list[int]
+    noise: "NoiseModel"
+
 
 class Emulator:
     """Compiles each circuit for the device, then samples it under the device's calibrated noise.
@@ -25,7 +40,7 @@ class Emulator:
         self.device = device
         self.shots = shots
         self.timings = Timings()
-        self.compiled: dict[str, tuple[Compiled, list[int]]] = {}
+        self.prepared: dict[str, Prepared] = {}
         self._generator = np.random.default_rng(seed)
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
@@ -37,20 +52,20 @@ class Emulator:
 
     def _sample(self, program: Program, angles: NDArray[np.float64]) -> NDArray[np.float64]:
         with self.timings.measure("compile"):
-            compiled, columns = self._compile(program, angles[0])
-            circuits = bind_and_merge(compiled, angles[:, columns])
-            noise = noise_model(self.device, compiled.used_qubits)
+            circuit = self._prepare(program, angles[0])
+            circuits = bind_and_merge(circuit.compiled, angles[:, circuit.columns])
         with self.timings.measure("execute"):
             seed = int(self._generator.integers(2**31))
-            counts = run_noisy(circuits, noise, self.shots, seed)
+            counts = run_noisy(circuits, circuit.noise, self.shots, seed)
         with self.timings.measure("postprocess"):
-            return np.array([frequencies(count, len(compiled.layout)) for count in counts])
+            return np.array([frequencies(count, len(circuit.compiled.layout)) for count in counts])
 
-    def _compile(self, program: Program, angles: NDArray[np.float64]) -> tuple[Compiled, list[int]]:
+    def _prepare(self, program: Program, angles: NDArray[np.float64]) -> Prepared:
         """The template of `program` with these weights, compiled the first time it is seen."""
         fixed = angles[~np.array(program.angle_map.from_inputs, dtype=bool)]
         key = program.key + fixed.tobytes().hex()
-        if key not in self.compiled:
+        if key not in self.prepared:
             circuit, columns = template(program, angles)
-            self.compiled[key] = compile_circuit(circuit, self.device), columns
-        return self.compiled[key]
+            compiled = compile_circuit(circuit, self.device)
+            self.prepared[key] = Prepared(compiled, columns, noise_model(self.device, compiled.used_qubits))
+        return self.prepared[key]

@@ -10,17 +10,18 @@ from torch import Tensor, nn
 
 from qcli.circuit.program import Program
 from qcli.circuit.trace import trace
+from qcli.errors import QcliError
 from qcli.simulate.executor import current
 
 
 class QuantumLayer(nn.Module):
     """A PennyLane quantum function as a torch module: `(..., features)` to `(..., outputs)`.
 
-    `circuit(inputs, **weights)` is an ordinary quantum function that returns `qml.expval(...)`s or
-    `qml.probs(...)`. `weight_shapes` maps its other arguments to shapes, as in `qml.qnn.TorchLayer`;
-    weights start uniformly in [0, 2π) unless `init` (a function that fills a tensor in place) is given.
-    The circuit is traced once per number of features; every forward pass computes the angles in torch
-    and hands them to the current executor.
+    `circuit(inputs, **weights)` is an ordinary quantum function, or a QNode around one, that returns
+    `qml.expval(...)`s or `qml.probs(...)`. `weight_shapes` maps its other arguments to shapes, as in
+    `qml.qnn.TorchLayer`; weights start uniformly in [0, 2π) unless `init` (a function that fills a tensor in
+    place) is given. The circuit is traced once per number of features; every forward pass computes the angles
+    in torch and hands them to the current executor.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class QuantumLayer(nn.Module):
         init: Callable[[Tensor], Any] | None = None,
     ) -> None:
         super().__init__()
-        self.circuit = circuit
+        self.circuit = _quantum_function(circuit)
         self.weight_shapes = {
             name: (shape,) if isinstance(shape, int) else tuple(shape)
             for name, shape in (weight_shapes or {}).items()
@@ -46,7 +47,7 @@ class QuantumLayer(nn.Module):
     @classmethod
     def adopt(cls, layer: "qml.qnn.TorchLayer") -> "QuantumLayer":
         """A QuantumLayer with the quantum function and the very weights of PennyLane's TorchLayer."""
-        function = layer.qnode.func
+        function = _quantum_function(layer.qnode)
         adopted = cls(
             lambda inputs, **weights: function(**{layer.input_arg: inputs}, **weights),
             {name: tuple(weight.shape) for name, weight in layer.qnode_weights.items()},
@@ -77,6 +78,19 @@ class QuantumLayer(nn.Module):
         flat = inputs.reshape(-1, features)
         outputs = current().run(program, program.angle_map(flat, self.flat_weights()))
         return outputs.reshape(*inputs.shape[:-1], program.outputs)
+
+
+def _quantum_function(circuit: Callable[..., Any]) -> Callable[..., Any]:
+    """The function inside a QNode; its device is left aside, since the executor takes that place."""
+    if not isinstance(circuit, qml.QNode):
+        return circuit
+    if len(circuit.compile_pipeline):
+        raise QcliError(
+            f"the QNode {circuit.func.__name__} carries transforms, which would be lost",
+            f"{circuit.compile_pipeline}",
+            "give the quantum function without transforms, or apply them inside it",
+        )
+    return circuit.func
 
 
 def adopt_torch_layers(model: nn.Module) -> nn.Module:

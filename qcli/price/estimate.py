@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from qcli.device.catalogue import catalogue
 from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.files import write_json
-from qcli.model.load import build_model, find_model, parse_options
+from qcli.model.load import build_model, find_model, parse_options, zoo
 from qcli.price.plans import MachineTime, Plan, Workload, check_shots, machine_time, plans
 from qcli.price.record import Recorded, record
 from qcli.price.sheet import load_sheets, terms
@@ -132,16 +133,13 @@ def estimate_cost(
 
 def subject_of(target: str, options: Mapping[str, str], features: int, classes: int) -> Subject:
     """The model behind a run directory, or behind a name or path, with the circuits of one inference."""
-    if "/" not in target and not target.endswith(".py"):
-        is_run = Run.open(target) if _is_run(target) else None
-    else:
-        is_run = Run.open(target) if not target.endswith(".py") else None
-    if is_run:
+    if _is_run(target):
+        run = Run.open(target)
         if options:
             raise QcliError(
                 "a trained run has its options fixed", "--set", "leave --set out, or name the model instead"
             )
-        return Subject(is_run.info.model.name, is_run, record(is_run.model(), is_run.rows("test", 1)[0]))
+        return Subject(run.info.model.name, run, record(run.model(), run.rows("test", 1)[0]))
     source = find_model(target)
     model = build_model(source, features, classes, parse_options(source, options), seed=0)
     return Subject(source.name, None, record(model, torch.full((1, features), 0.5)))
@@ -153,15 +151,17 @@ def compile_for(circuit: Recorded, device: Device) -> Compiled:
 
 
 def _is_run(target: str) -> bool:
-    from pathlib import Path
-
-    return (Path(target) / "run.json").exists()
+    """Whether a run directory is meant: one is there, or the text is a path that is not a Python file."""
+    path = Path(target)
+    if (path / "run.json").exists():
+        return True
+    return not target.endswith(".py") and target not in zoo() and (path.is_dir() or "/" in target)
 
 
 def _chosen(devices: Sequence[str], include_retired: bool) -> list[Terms]:
     if not devices:
         return [entry for entry in load_sheets().values() if include_retired or entry.status != "retired"]
-    chosen = [terms(name) for name in dict.fromkeys(devices)]
+    chosen = list({entry.name: entry for entry in map(terms, devices)}.values())
     for entry in chosen:
         if entry.status == "retired" and not include_retired:
             raise QcliError(

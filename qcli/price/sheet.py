@@ -216,15 +216,16 @@ def load_sheets() -> dict[str, Terms]:
 
 
 def terms(name: str) -> Terms:
-    """The terms of the device `name`, such as "braket/garnet".
+    """The terms of the device `name`, such as "braket/garnet" or "garnet".
 
     Raises:
         QcliError: no sheet has the device; hints at the nearest names.
     """
     sheets = load_sheets()
-    if name not in sheets:
-        raise QcliError(f"no price for device {name!r}", "price sheets", nearest(name, sheets))
-    return sheets[name]
+    for known, entry in sheets.items():
+        if name.lower() in (known, known.partition("/")[2]):
+            return entry
+    raise QcliError(f"no price for device {name!r}", "price sheets", nearest(name, sheets))
 
 
 def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import linecache
 
+import numpy as np
 import pennylane as qml
 import pytest
 import torch
@@ -14,6 +15,9 @@ from qcli.circuit.trace import trace
 from qcli.model.layer import quantum_layers
 from qcli.model.load import build_model, find_model, zoo
 from tests.circuit.random_circuits import RandomCircuit
+
+RANDOM = np.random.default_rng(0)
+OUTER = torch.nn.Parameter(torch.tensor(0.3))
 
 
 def by_pennylane(circuit, inputs, weights):
@@ -181,6 +185,33 @@ def reading_a_value(inputs):
     return qml.expval(qml.Z(0))
 
 
+def through_numpy(inputs):
+    qml.RY(inputs[0], wires=0)
+    qml.RX(np.sin(inputs.detach().numpy()[0]), wires=0)
+    return qml.expval(qml.Z(0))
+
+
+def through_a_list(inputs):
+    qml.RX(inputs.tolist()[1], wires=0)
+    return qml.expval(qml.Z(0))
+
+
+def random(inputs):
+    qml.RX(RANDOM.random(), wires=0)
+    return qml.expval(qml.Z(0))
+
+
+def branching_through_numpy(inputs):
+    if inputs.numpy()[0] > 0.5:
+        qml.RX(inputs[0], wires=0)
+    return qml.expval(qml.Z(0))
+
+
+def outer_parameter(inputs):
+    qml.RX(inputs[0] * OUTER, wires=0)
+    return qml.expval(qml.Z(0))
+
+
 def mid_circuit(inputs):
     qml.RX(inputs[0], wires=0)
     outcome = qml.measure(0)
@@ -227,6 +258,11 @@ def beyond_the_features(inputs):
     [
         (branching, "data-dependent control flow", "if inputs[0] > 0:"),
         (reading_a_value, "data-dependent control flow", "float(inputs[0])"),
+        (through_numpy, "the trace does not follow", "qml.RX(np.sin("),
+        (through_a_list, "the trace does not follow", "qml.RX(inputs.tolist()"),
+        (random, "the trace does not follow", "qml.RX(RANDOM"),
+        (branching_through_numpy, "the trace does not follow", "branching_through_numpy"),
+        (outer_parameter, "trainable tensor that is not among its arguments", "outer_parameter"),
         (mid_circuit, "mid-circuit measurement", "outcome = qml.measure(0)"),
         (density, "QubitDensityMatrix has no gate form", "qml.QubitDensityMatrix("),
         (channel, "DepolarizingChannel has no gate form", "qml.DepolarizingChannel("),

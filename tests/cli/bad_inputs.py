@@ -1,7 +1,7 @@
 """Tables of bad input: how each comes about, the command, and what its error line must say."""
 
 import pickle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -28,11 +28,11 @@ from tests.cli.damage import (
     truncated,
     without,
 )
-from tests.cli.helpers import MODEL, table
+from tests.cli.helpers import table
 
 
 class Case(NamedTuple):
-    """`make` prepares the folder that the command runs in; it holds a trained run, `run`."""
+    """`make` prepares the folder that the command runs in: it holds mine.py, mine.csv and their `run`."""
 
     name: str
     make: Make
@@ -55,7 +55,6 @@ COMMANDS = [
         ("train vqc --set wires=many", "option wires is a whole number"),
         ("train vqc --set wires", "--set takes key=value"),
         ("train vqc --set wires=1", "build() fails: ValueError: wires must be at least 2"),
-        ("train vqc --set wires=30 --set layers=1", "30 wires are too many to simulate"),
         ("train vqc --optimizer adm", "--optimizer adm"),
         ("train vqc --epochs 0", "--epochs 0"),
         ("train vqc --batch 0", "--batch 0"),
@@ -67,9 +66,12 @@ COMMANDS = [
         ("train vqc --patience 0", "--patience 0"),
         ("train vqc --test-size 360", "leaves none of 360 rows"),
         ("train vqc --test-size -0.2", "test size -0.2"),
-        ("train vqc --batch 231", "230 training rows are fewer than a batch of 231"),
-        ("train vqc --out run", "run exists and is not an empty folder"),
-        ("train vqc --out run/run.json", "run.json exists and is not an empty folder"),
+        ("train vqc --data mine.csv --batch 26", "25 training rows are fewer than a batch of 26"),
+        ("train ./mine.py --data mine.csv --batch 8 --out run", "run exists and is not an empty folder"),
+        (
+            "train ./mine.py --data mine.csv --batch 8 --out run/run.json",
+            "run.json exists and is not an empty folder",
+        ),
         ("train", "either a model or a run"),
         ("train vqc --resume run", "either a model or a run"),
         ("train --resume none", "no run directory none"),
@@ -88,8 +90,8 @@ COMMANDS = [
         (f"{REHEARSE} --device ibm/none", "no device 'ibm/none'"),
         (f"{REHEARSE} --device braket/garnet", "real IQM Garnet is not available"),
         ("validate-on-hardware none --device sim", "no run directory none"),
-        (f"{REHEARSE} --device sim --inferences 0", "0 inferences, the test set has 72"),
-        (f"{REHEARSE} --device sim --inferences 73", "73 inferences, the test set has 72"),
+        (f"{REHEARSE} --device sim --inferences 0", "0 inferences, the test set has 8"),
+        (f"{REHEARSE} --device sim --inferences 9", "9 inferences, the test set has 8"),
         (f"{REHEARSE} --device sampled --shots 0", "0 shots"),
         (f"{REHEARSE} --device sampled --shots {10**20}", f"{10**20:,} shots"),
         (f"{REHEARSE} --device sampled --seed -1", "seed -1 is negative"),
@@ -124,7 +126,8 @@ DATA = [
 
 _DECIDES = "if inputs[0] > 0.5: qml.X(0)"
 _FEEDBACK = "qml.cond(qml.measure(0), qml.X)(1)"
-_LINEAR, _LAYER, _RETURNED = "nn.Linear(features, 2)", "layer, nn.Linear", "[qml.expval(qml.Z(0)), qml"
+_LINEAR, _LAYER = "nn.Linear(features, 2)", "layer, nn.Linear"
+_RETURNED = "[qml.expval(qml.Z(0)), qml.expval(qml.Z(1))]"
 _MODELS = [
     ("build raises", built("raise RuntimeError('no luck')"), "build() fails: RuntimeError: no luck"),
     ("build exits", built("raise SystemExit(0)"), "build() fails: SystemExit: 0"),
@@ -142,16 +145,22 @@ _MODELS = [
     ("layer not called", ending("return x", skip=1), "forward pass runs no circuit"),
     ("decides on data", circuit_with(_DECIDES), "data-dependent control flow"),
     ("measures midway", circuit_with(_FEEDBACK), "mid-circuit measurement"),
-    ("measures nothing", edited(_RETURNED, "inputs or [qml"), "the circuit returns Tensor, not measurements"),
+    ("measures nothing", edited(_RETURNED, "inputs"), "the circuit returns Tensor, not measurements"),
     ("features over", edited(_LINEAR, "nn.Linear(features, 3)"), "forward pass fails: ValueError"),
 ]
 _UNTRAINABLE = [
     ("nothing to train", ending("return x", freeze=True), "the model has nothing to train"),
+    ("too wide", circuit_with("[qml.X(k) for k in range(30)]"), "30 wires are too many to simulate"),
 ]
 MODELS = [
     *(Case(name, make, "train ./mine.py", what) for name, make, what in [*_MODELS, *_UNTRAINABLE]),
     *(Case(f"{name}, priced", make, "estimate-cost ./mine.py", what) for name, make, what in _MODELS),
 ]
+
+
+def _digits(content: Any) -> None:
+    content["data"].update(name="digits:0,1", target=None)
+
 
 _RUNS = [
     ("no run.json", gone("run/run.json"), "run.json is missing"),
@@ -166,12 +175,20 @@ _RUNS = [
     ("text for a number", setting("training", "epochs", value="many"), "run.json: training.epochs"),
     ("number for a list", setting("data", "classes", value=2), "run.json: data.classes"),
     ("batch of none", setting("training", "batch", value=0), "run.json: training.batch"),
-    ("other options", setting("model", "options", "wires", value=4), "belongs to another model"),
+    ("other options", setting("model", "options", "layers", value=2), "belongs to another model"),
     ("unknown option", setting("model", "options", value={"wire": 3}), "build() fails: TypeError"),
-    ("other data", setting("data", "name", value="digits:0,2"), "the data have changed"),
+    ("other data", record(_digits), "the data have changed"),
     ("other split", setting("split", "seed", value=1), "the split of this run cannot be repeated"),
-    ("unknown model", setting("model", "name", value="qcm"), "unknown model 'qcm'"),
-    ("path as model name", setting("model", "name", value="run/code.py"), "unknown model 'run/code.py'"),
+    (
+        "unknown model",
+        record(lambda content: content["model"].update(name="qcm", path=None)),
+        "unknown model 'qcm'",
+    ),
+    (
+        "path as model name",
+        record(lambda content: content["model"].update(name="./mine.py", path=None)),
+        "unknown model './mine.py'",
+    ),
     ("other model file", setting("model", "sha256", value="0" * 64), "the model file has changed"),
     ("code in the run", foreign_code, "the model file lies in the run directory"),
     ("no weights yet", gone(WEIGHTS), "model.safetensors is missing"),
@@ -187,7 +204,7 @@ _RUNS = [
 ]
 RUNS = [
     *(Case(f"{name}, rehearsed", make, f"{REHEARSE} --device sim", what) for name, make, what in _RUNS),
-    *(Case(f"{name}, priced", make, "estimate-cost run", what) for name, make, what in _RUNS),
+    *(Case(f"{name}, priced", make, "estimate-cost ./run", what) for name, make, what in _RUNS),
 ]
 
 _NO = "seed-0.safetensors is not a training checkpoint"

@@ -1,4 +1,4 @@
-"""Makers of bad input: each changes a folder that holds a trained run, `run`."""
+"""Makers of bad input: each changes a folder that holds a model, mine.py, and its trained `run`."""
 
 import hashlib
 import json
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
-import torch
 from PIL import Image
 
 from qcli.model.checkpoint import load_tensors, save_tensors
@@ -16,6 +15,7 @@ from tests.cli.helpers import MODEL
 
 Make = Callable[[Path], object]
 WEIGHTS = "run/model.safetensors"
+WIDEN = "    for wire in range({}):\n        qml.X(wire)\n"
 CHECKPOINT = "run/checkpoints/seed-0.safetensors"
 
 
@@ -163,7 +163,7 @@ def wide_run(folder: Path, wires: int) -> None:
     from qcli.train.run import Settings
     from qcli.train.train import prepare
 
-    options = {"wires": str(wires), "layers": "1"}
-    run = prepare("vqc", "digits:0,1", None, options, 0.2, Settings(), folder / "wide")
-    save_tensors(run.weights_file, run.new_model(0).state_dict(), {"seed": 0, "model": "vqc"})
-    assert all(torch.isfinite(weight).all() for weight in run.model().parameters())
+    (folder / "wide.py").write_text(MODEL.replace("    return [", f"{WIDEN.format(wires)}    return ["))
+    data = str(folder / "mine.csv")
+    run = prepare(str(folder / "wide.py"), data, None, {}, 0.2, Settings(batch=8), folder / "wide")
+    save_tensors(run.weights_file, run.new_model(0).state_dict(), {"seed": 0, "model": "wide"})

@@ -67,7 +67,7 @@ def test_a_circuit_is_compiled_once_for_all_samples(layer):
     with using(emulator), torch.no_grad():
         layer(INPUTS)
         layer(INPUTS + 0.1)
-    assert len(emulator.compiled) == 1
+    assert len(emulator.prepared) == 1
     assert emulator.timings.compile > 0 and emulator.timings.execute > 0
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from qcli import QuantumLayer
+from qcli import QcliError, QuantumLayer
 from qcli.model.layer import adopt_torch_layers, quantum_layers
 from qcli.simulate.exact import Exact, Sampled
 from qcli.simulate.executor import current, using
@@ -63,6 +63,14 @@ def test_a_torch_layer_alone_and_nested_ones_are_found():
     nested = adopt_torch_layers(Nested())
     assert len(list(quantum_layers(nested))) == 2
     assert nested(torch.rand(3, 2)).shape == (3, 2)
+
+
+def test_a_qnode_is_taken_as_its_quantum_function_unless_transforms_would_be_lost():
+    node = qml.QNode(circuit, qml.device("default.qubit", wires=2))
+    assert QuantumLayer(node, {"weights": (1, 2)})(torch.rand(3, 2)).shape == (3, 2)
+    with pytest.raises(QcliError) as refusal:
+        QuantumLayer(qml.transforms.merge_rotations(node), {"weights": (1, 2)})
+    assert "carries transforms" in refusal.value.what
 
 
 def test_weight_names_may_be_anything_a_python_argument_may():

@@ -95,6 +95,11 @@ def test_all_devices_are_listed_and_retired_ones_only_on_request(run_copy):
     assert everything["braket/ankaa-3"].terms.status == "retired"
 
 
+def test_a_device_may_be_named_without_its_provider():
+    (row,) = estimate_cost("vqc", options={"wires": "2"}, devices=("Garnet",)).rows
+    assert row.terms.name == "braket/garnet"
+
+
 def test_the_estimate_of_a_run_is_kept_in_its_directory(run_copy):
     result = estimate_cost(str(run_copy.path), devices=("braket/garnet",))
     (kept,) = (run_copy.path / "estimates").glob("*.json")
