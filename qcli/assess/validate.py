@@ -90,7 +90,7 @@ def validate_on_hardware(
     simulated = _infer(model, x, classes, Exact(), lambda done, total: None)
     measured = _infer(model, x, classes, executor, on_samples)
     assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured)
-    folder = hardware_folder(run, device)
+    folder = hardware_folder(run, executor.name)
     write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
     write_json(folder / "assessment.json", assessment)
     return assessment

@@ -1,7 +1,9 @@
 """Where output goes: answers to stdout, progress and notes to stderr."""
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -15,17 +17,18 @@ from rich.progress import (
 )
 
 
-def progress() -> Progress:
-    """A progress bar on stderr, gone when done."""
-    return Progress(
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress bar on stderr, gone when done; what a model prints meanwhile goes to stderr, too."""
+    columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
     )
+    with redirect_stdout(sys.stderr), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield bar
 
 
 def answer(content: dict[str, Any], tables: Iterable[RenderableType], as_json: bool) -> None:

@@ -9,7 +9,7 @@ def estimate_cost(
     target: Annotated[
         str, typer.Argument(metavar="RUN|MODEL", help="A run directory, or a model by name or file.")
     ],
-    inferences: Annotated[int, typer.Option(help="Samples to classify.")] = 48,
+    inferences: Annotated[int, typer.Option(max=10**9, help="Samples to classify.")] = 48,
     shots: Annotated[int, typer.Option(help="Shots per circuit.")] = 512,
     device: Annotated[
         list[str] | None, typer.Option(help="Such as braket/garnet; may be repeated. Default: all.")

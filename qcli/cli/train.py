@@ -72,26 +72,32 @@ def train(
             "qcli train",
             "qcli train qcnn, or qcli train --resume RUN",
         )
-    if resume is not None:
-        from qcli.train.run import Run
+    with progress() as bar:
+        if resume is not None:
+            from qcli.train.run import Run
 
-        _refuse_settings(context)
-        run = Run.open(resume)
-    else:
-        assert model is not None
-        settings = _settings(
-            epochs=epochs, batch=batch, lr=lr, optimizer=optimizer, seed=seed, seeds=seeds, patience=patience
-        )
-        run = prepare(model, data, target, pairs(set_ or []), test_size, settings, out)
-    try:
-        with progress() as bar:
+            _refuse_settings(context)
+            run = Run.open(resume)
+        else:
+            assert model is not None
+            settings = _settings(
+                epochs=epochs,
+                batch=batch,
+                lr=lr,
+                optimizer=optimizer,
+                seed=seed,
+                seeds=seeds,
+                patience=patience,
+            )
+            run = prepare(model, data, target, pairs(set_ or []), test_size, settings, out)
+        try:
             go_on(run, _Bar(bar, run))
-    except KeyboardInterrupt:
-        raise _stopped(run, "interrupted", "", 130) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise _stopped(run, "the disk is full", "free some space, then ", 1) from error
+        except KeyboardInterrupt:
+            raise _stopped(run, "interrupted", "", 130) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise _stopped(run, "the disk is full", "free some space, then ", 1) from error
     _show(run, json_)
 
 

@@ -41,4 +41,6 @@ def validate_on_hardware(
             on_samples=lambda done, total: bar.update(task, completed=done, total=total),
         )
     answer(assessment, [assessment_table(assessment)], json_)
-    note(f"samples: {hardware_folder(opened, device) / 'samples.csv'}\nreport: {write_report(opened.path)}")
+    note(
+        f"samples: {hardware_folder(opened, assessment['device']) / 'samples.csv'}\nreport: {write_report(opened.path)}"
+    )

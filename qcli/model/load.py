@@ -80,7 +80,9 @@ def parse_options(source: ModelSource, settings: Mapping[str, str]) -> dict[str,
     Raises:
         QcliError: `build` has no such option, or the value is not of its type.
     """
-    parameters = dict(list(inspect.signature(_build_function(source)).parameters.items())[2:])
+    build = _build_function(source)
+    signature = _calling(lambda: inspect.signature(build), "build has no signature", str(source.file))
+    parameters = dict(list(signature.parameters.items())[2:])
     options: dict[str, Any] = {}
     for key, text in settings.items():
         if key not in parameters:

@@ -120,12 +120,16 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """The data, read again and compared with the hash it had when the run was made."""
-        return load_recorded(self.info.data.model_dump())
+        dataset = load_recorded(self.info.data.model_dump())
+        found = DataInfo(**dataset.to_json() | {"name": self.info.data.name})
+        if found != self.info.data:
+            raise QcliError("run.json: data: not what the data are", str(self.path), "restore the file")
+        return dataset
 
     @cached_property
     def split(self) -> Split:
         parts = split(self.dataset, self.info.split.test_size, seed=self.info.split.seed)
-        if parts.sha256 != self.info.split.sha256:
+        if SplitInfo(**parts.to_json()) != self.info.split:
             raise QcliError(
                 "the split of this run cannot be repeated",
                 str(self.path),

@@ -45,7 +45,7 @@ def check_against_pennylane(circuit, layer, inputs):
         assert torch.allclose(mine, reference, atol=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), wires=st.integers(2, 5), batch=st.sampled_from([2, 3, 7]))
 def test_random_circuits_agree_with_default_qubit_in_values_and_gradients(seed, wires, batch):
     circuit = RandomCircuit(seed, wires, features=3, weights=4, depth=25)

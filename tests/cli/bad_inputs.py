@@ -132,6 +132,7 @@ _MODELS = [
     ("build raises", built("raise RuntimeError('no luck')"), "build() fails: RuntimeError: no luck"),
     ("build exits", built("raise SystemExit(0)"), "build() fails: SystemExit: 0"),
     ("build returns text", built("return 'model'"), "build() returned str, not a torch.nn.Module"),
+    ("build has no signature", text("mine.py", "build = dict"), "build has no signature: ValueError"),
     ("no build", text("mine.py", "model = None"), "mine.py has no function build"),
     ("syntax error", built("return ("), "importing the model file fails: SyntaxError"),
     ("not UTF-8", text("mine.py", b"x = '\xff'"), "importing the model file fails: SyntaxError"),
@@ -189,6 +190,8 @@ _RUNS = [
         record(lambda content: content["model"].update(name="./mine.py", path=None)),
         "unknown model './mine.py'",
     ),
+    ("test set grown", setting("split", "test", value=99), "the split of this run cannot be repeated"),
+    ("classes renamed", setting("data", "classes", value=["c", "d"]), "run.json: data: not what the data"),
     ("other model file", setting("model", "sha256", value="0" * 64), "the model file has changed"),
     ("code in the run", foreign_code, "the model file lies in the run directory"),
     ("no weights yet", gone(WEIGHTS), "model.safetensors is missing"),
@@ -204,7 +207,7 @@ _RUNS = [
 ]
 RUNS = [
     *(Case(f"{name}, rehearsed", make, f"{REHEARSE} --device sim", what) for name, make, what in _RUNS),
-    *(Case(f"{name}, priced", make, "estimate-cost ./run", what) for name, make, what in _RUNS),
+    *(Case(f"{name}, priced", make, "estimate-cost run", what) for name, make, what in _RUNS),
 ]
 
 _NO = "seed-0.safetensors is not a training checkpoint"

@@ -80,6 +80,7 @@ def test_the_table_is_as_long_as_promised_and_names_each_case_once() -> None:
         "estimate-cost",
         "estimate-cost vqc --classes 1",
         "estimate-cost vqc --features 0",
+        f"estimate-cost run --inferences {10**10}",
         "validate-on-hardware run",
         "validate-on-hardware run --device sim --shots 1.5",
     ],

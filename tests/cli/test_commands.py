@@ -48,37 +48,33 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Walk:
-    """One model through the three commands with JSON (the zoo's: and as tables); `folder` is where they ran."""
+    """A model after train, estimate-cost and validate-on-hardware in `folder`, and what they printed."""
 
     folder: Path
     model: str
-    tables: tuple[Result, ...]
-    documents: tuple[Result, Result, Result]
-
-
-each_model = pytest.mark.parametrize("walk", list(MODELS), indirect=True, scope="module")
-zoo_model = pytest.mark.parametrize("walk", ["zoo"], indirect=True, scope="module")
+    results: tuple[Result, Result, Result]
 
 
 @pytest.fixture(scope="module")
 def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """The model of the zoo shows tables, the user's own print JSON."""
     arguments, model = MODELS[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "mine.py").write_text(MODEL)
     (folder / "adopted.py").write_text(TORCH_LAYER)
     (folder / "mine.csv").write_text(table())
-    price = "estimate-cost run --inferences 10 --shots 100 --device braket/garnet"
-    rehearse = "validate-on-hardware run --device emulator/garnet --inferences 6 --shots 100"
+    form, more = ("", "--device ibm/fez") if request.param == "zoo" else ("--json", "")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        train = f"train {arguments} --epochs 2 --lr 0.05 --out"
-        tables: tuple[Result, ...] = ()
-        if request.param == "zoo":
-            price += " --device ibm/fez"
-            commands = (f"{train} run", price, rehearse)
-            tables = tuple(qcli(command.replace(" run", " shown")) for command in commands)
-        documents = (qcli(f"{train} run --json"), qcli(f"{price} --json"), qcli(f"{rehearse} --json"))
-        yield Walk(folder, model, tables, documents)
+        train = qcli(f"train {arguments} --epochs 2 --lr 0.05 --out run {form}")
+        price = qcli(f"estimate-cost run --inferences 10 --shots 100 --device braket/garnet {more} {form}")
+        device = "emulator/Garnet"  # in whatever case it is written, it is one device and one folder
+        rehearse = qcli(f"validate-on-hardware run --device {device} --inferences 6 --shots 100 {form}")
+        yield Walk(folder, model, (train, price, rehearse))
+
+
+def models(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("walk", names, indirect=True, scope="module")
 
 
 def document(result: Result) -> Any:
@@ -87,22 +83,22 @@ def document(result: Result) -> Any:
     return json.loads(result.out)
 
 
-@zoo_model
+@models("zoo")
 def test_tables_come_on_stdout_and_the_next_step_on_stderr(walk: Walk) -> None:
-    train, price, rehearse = walk.tables
-    assert [result.code for result in walk.tables] == [0, 0, 0], [result.err for result in walk.tables]
+    train, price, rehearse = walk.results
+    assert [result.code for result in walk.results] == [0, 0, 0], [result.err for result in walk.results]
     assert walk.model in train.out and "logistic regression" in train.out and "MLP" in train.out
-    assert "next: qcli estimate-cost shown" in train.err
+    assert "next: qcli estimate-cost run" in train.err
     assert all(text in price.out for text in ("braket/garnet", "ibm/fez", "program-sets", "job", "USD"))
-    assert "next: qcli validate-on-hardware shown --device emulator/garnet" in price.err
+    assert "next: qcli validate-on-hardware run --device emulator/garnet" in price.err
     assert "emulator/garnet" in rehearse.out and "McNemar" in rehearse.out
-    assert "samples: shown/hardware/emulator-garnet/samples.csv" in rehearse.err
-    for result in walk.tables:
-        assert "report: shown/report.html" in result.err
+    assert "samples: run/hardware/emulator-garnet/samples.csv" in rehearse.err
+    for result in walk.results:
+        assert "report: run/report.html" in result.err
         assert "report:" not in result.out and "next:" not in result.out
 
 
-@each_model
+@models(*MODELS)
 def test_the_run_directory_holds_every_file_and_the_report_shows_all_three_steps(walk: Walk) -> None:
     run = walk.folder / "run"
     files = ("run.json", "model.safetensors", "history.jsonl", "metrics.json", "report.html")
@@ -118,9 +114,9 @@ def test_the_run_directory_holds_every_file_and_the_report_shows_all_three_steps
     assert all(text in page for text in (walk.model, "braket/garnet", "emulator/garnet", "<svg"))
 
 
-@each_model
+@models("own", "torchlayer")
 def test_training_prints_its_metrics_as_json(walk: Walk) -> None:
-    content = document(walk.documents[0])
+    content = document(walk.results[0])
     assert content["schema"] == "qcli.metrics/1" and content["run"] == "run"
     stored = json.loads((walk.folder / "run" / "metrics.json").read_text())
     assert {key: value for key, value in content.items() if key != "run"} == stored
@@ -138,9 +134,9 @@ def test_training_prints_its_metrics_as_json(walk: Walk) -> None:
     assert [baseline["name"] for baseline in content["baselines"]] == ["logistic regression", "MLP"]
 
 
-@each_model
+@models("own", "torchlayer")
 def test_an_estimate_prints_its_rows_as_json(walk: Walk) -> None:
-    content = document(walk.documents[1])
+    content = document(walk.results[1])
     assert content["schema"] == "qcli.estimate/1"
     assert (content["model"], content["run"]) == (walk.model, "run")
     assert (content["inferences"], content["shots"], content["circuits_per_inference"]) == (10, 100, 1)
@@ -156,9 +152,9 @@ def test_an_estimate_prints_its_rows_as_json(walk: Walk) -> None:
     )  # 10 x (0.30 + 100 x 0.00145)
 
 
-@each_model
+@models("own", "torchlayer")
 def test_a_rehearsal_prints_its_assessment_as_json(walk: Walk) -> None:
-    content = document(walk.documents[2])
+    content = document(walk.results[2])
     stored = walk.folder / "run" / "hardware" / "emulator-garnet" / "assessment.json"
     assert content == json.loads(stored.read_text())
     assert content["schema"] == "qcli.assessment/1"
@@ -181,6 +177,17 @@ def test_an_untrained_model_is_priced_without_writing_anything(
     content = document(qcli(command))
     assert (content["model"], content["run"]) == ("mine", None)
     assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["mine.py"]
+
+
+def test_what_a_model_prints_does_not_spoil_the_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "print('hello')\n" + MODEL.replace("    layer =", "    print('built')\n    layer =")
+    )
+    (tmp_path / "mine.csv").write_text(table())
+    trained = qcli("train ./mine.py --data mine.csv --batch 8 --epochs 1 --out run --json")
+    assert document(trained)["schema"] == "qcli.metrics/1"
+    assert "hello" in trained.err and "built" in trained.err
 
 
 @pytest.mark.parametrize(("command", "schema"), [("devices", "qcli.devices/1"), ("prices", "qcli.prices/1")])
