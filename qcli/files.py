@@ -23,8 +23,10 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise
 
 
@@ -45,7 +47,7 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
         raise QcliError(
             f"{path.name} is missing", str(path.parent), "name a complete run directory"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise QcliError(
             f"{path.name} is not valid JSON: {error}", str(path), "restore the file or run again"
         ) from None

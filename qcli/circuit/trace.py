@@ -154,12 +154,19 @@ def _user_line(frames: Any) -> str:
     return last
 
 
+def _place(function: Callable[..., Any]) -> str:
+    """Where a quantum function is defined, as `file:line: name`."""
+    name = getattr(function, "__name__", type(function).__name__)
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}: {name}" if code else name
+
+
 class _Recording:
     """What a circuit did when it was called: its operations, decomposed, and its measurements."""
 
     def __init__(self, circuit: Callable[..., Any]) -> None:
         self.circuit = circuit
-        self.name = getattr(getattr(circuit, "func", circuit), "__name__", "circuit")
+        self.name = _place(getattr(circuit, "func", circuit))
         self.gates: list[Operator] = []
         self.measurements: list[MeasurementProcess] = []
         self.lines: dict[int, str] = {}

@@ -18,8 +18,12 @@ def estimate_cost(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of an untrained model.")
     ] = None,
-    features: Annotated[int, typer.Option(min=1, help="Features of an untrained model.")] = 64,
-    classes: Annotated[int, typer.Option(min=2, help="Classes of an untrained model.")] = 2,
+    features: Annotated[
+        int | None, typer.Option(min=1, help="Features of an untrained model; default 64.")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=2, help="Classes of an untrained model; default 2.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Price inference on every QPU before spending anything; nothing is submitted, no network is used.

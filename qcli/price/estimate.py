@@ -93,14 +93,15 @@ def estimate_cost(
     devices: Sequence[str] = (),
     include_retired: bool = False,
     options: Mapping[str, str] | None = None,
-    features: int = 64,
-    classes: int = 2,
+    features: int | None = None,
+    classes: int | None = None,
     on_device: Callable[[str], None] = lambda name: None,
 ) -> Estimate:
     """Price `inferences` of a run directory or of an untrained model on each device, offline.
 
     Args:
-        target: a run directory, or a model by name or path (then `options`, `features`, `classes` build it).
+        target: a run directory, or a model by name or path; then `options`, `features` (default 64) and
+            `classes` (default 2) build it.
         devices: names such as `braket/garnet`; all that are not retired if empty.
         on_device: called with each device's name before it is compiled for.
 
@@ -126,23 +127,33 @@ def estimate_cost(
         rows.append(_row(subject, workload, entry))
     result = Estimate(subject, inferences, shots, tuple(rows), now())
     if subject.run:
-        stamp = result.created[:19].replace(":", "")
-        write_json(subject.run.path / "estimates" / f"{stamp}.json", result.to_json())
+        write_json(_next_file(subject.run.path / "estimates", result.created), result.to_json())
     return result
 
 
-def subject_of(target: str, options: Mapping[str, str], features: int, classes: int) -> Subject:
+def subject_of(
+    target: str, options: Mapping[str, str], features: int | None = None, classes: int | None = None
+) -> Subject:
     """The model behind a run directory, or behind a name or path, with the circuits of one inference."""
     if _is_run(target):
         run = Run.open(target)
-        if options:
+        if options or features or classes:
             raise QcliError(
-                "a trained run has its options fixed", "--set", "leave --set out, or name the model instead"
+                "a trained run has its options, features and classes fixed",
+                "--set, --features, --classes",
+                "leave them out, or name the model instead",
             )
         return Subject(run.info.model.name, run, record(run.model(), run.rows("test", 1)[0]))
     source = find_model(target)
+    features, classes = features or 64, classes or 2
     model = build_model(source, features, classes, parse_options(source, options), seed=0)
     return Subject(source.name, None, record(model, torch.full((1, features), 0.5)))
+
+
+def _next_file(folder: Path, created: str) -> Path:
+    stem = created[:19].replace(":", "")
+    names = (f"{stem}{suffix}.json" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def compile_for(circuit: Recorded, device: Device) -> Compiled:

@@ -104,6 +104,14 @@ def test_the_estimate_of_a_run_is_kept_in_its_directory(run_copy):
     result = estimate_cost(str(run_copy.path), devices=("braket/garnet",))
     (kept,) = (run_copy.path / "estimates").glob("*.json")
     assert json.loads(kept.read_text()) == json.loads(json.dumps(result.to_json()))
+    estimate_cost(str(run_copy.path), devices=("braket/emerald",))
+    assert len(list((run_copy.path / "estimates").glob("*.json"))) == 2
+
+
+def test_a_trained_run_refuses_features_of_its_own(run_copy):
+    with pytest.raises(QcliError) as refusal:
+        estimate_cost(str(run_copy.path), features=10)
+    assert "fixed" in refusal.value.what
 
 
 def test_a_model_wider_than_a_device_does_not_fit():
