@@ -39,7 +39,9 @@ def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
+    ] = False,
 ) -> None:
     """Train a hybrid quantum-classical model, price it on real QPUs before spending, and validate it on them.
 
@@ -48,14 +50,15 @@ def main(
     qcli estimate-cost runs/first --inferences 48 --shots 512
     qcli validate-on-hardware runs/first --device emulator/garnet
     """
-    if debug:
-        os.environ["QCLI_DEBUG"] = "1"
 
 
 def run() -> None:
     """Entry point: exit 0 done, 1 failed, 2 bad input, 3 refused by policy, 4 gate not met, 130 interrupted."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    if len(arguments) < len(sys.argv) - 1:
+        os.environ["QCLI_DEBUG"] = "1"
     try:
-        app(prog_name="qcli")
+        app(arguments, prog_name="qcli")
     except QcliError as error:
         _fail(error, error.exit_code, error.what, error.where, error.fix)
     except OSError as error:

@@ -257,16 +257,17 @@ def test_ctrl_c_elsewhere_ends_with_130_and_writes_nothing(
     assert snapshot(folder) == before
 
 
-def test_debug_adds_the_traceback(folder: Path) -> None:
-    def ended(*options: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize("line", ["--debug prices braket/garnt", "prices braket/garnt --debug"])
+def test_debug_adds_the_traceback_wherever_it_stands(line: str) -> None:
+    def ended(words: str) -> subprocess.CompletedProcess[str]:
         program = "from qcli.cli.main import run; run()"
-        arguments = [sys.executable, "-c", program, *options, "prices", "braket/garnt"]
+        arguments = [sys.executable, "-c", program, *words.split()]
         path = {"PYTHONPATH": os.pathsep.join(sys.path)}
         return subprocess.run(
             arguments, env={**os.environ, **path}, capture_output=True, text=True, check=False
         )
 
-    plain, debug = ended(), ended("--debug")
+    plain, debug = ended("prices braket/garnt"), ended(line)
     assert plain.returncode == debug.returncode == 2
     assert "Traceback" not in plain.stderr
     assert "Traceback" in debug.stderr and "in terms" in debug.stderr
