@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
 
 from qcli.errors import QcliError
@@ -135,17 +135,6 @@ def machine_time(workload: Workload, terms: Terms) -> MachineTime:
     least, most = min(terms.machine_time, key=low), max(terms.machine_time, key=high)
     source = f"low: {least.what} ({least.source}); high: {most.what} ({most.source})"
     return MachineTime(low(least), high(most), weakest([least.basis, most.basis]), source)
-
-
-def usd_text(usd: Decimal) -> str:
-    """`usd` for display, rounded half up: two decimals from 1 USD up, four significant digits below."""
-    rounding = Context(prec=100, rounding=ROUND_HALF_UP)
-    small = usd and abs(usd) < 1
-    shown = usd.quantize(Decimal(1).scaleb(usd.adjusted() - 3 if small else -2), context=rounding)
-    if not small or abs(shown) >= 1:
-        return f"{shown.quantize(Decimal('0.01'), context=rounding):,f}"
-    digits = f"{shown:f}".rstrip("0")
-    return digits + "0" * max(0, 2 - len(digits.partition(".")[2]))
 
 
 def _split(circuits: int, per_task: int) -> tuple[Batch, ...]:

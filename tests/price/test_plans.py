@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcli.errors import QcliError
-from qcli.price.plans import MachineTime, Plan, Workload, check_shots, machine_time, plans, usd_text
+from qcli.price.plans import MachineTime, Plan, Workload, check_shots, machine_time, plans
 from qcli.price.sheet import load_sheets, terms
 from qcli.price.tariff import PerSecond, PerTask, ProgramSets, Terms
 
@@ -240,25 +240,6 @@ def test_machine_time_takes_the_fewest_tasks_for_its_low_end_and_the_most_for_it
     time = machine_time(Workload(200, 200, 100), replace(device, machine_time=rules))
     assert (time.low_s, time.high_s) == (2 * 10.0, 200 * 10.0)
     assert isinstance(time, MachineTime)
-
-
-@pytest.mark.parametrize(
-    ("usd", "text"),
-    [
-        ("1980.48", "1,980.48"),
-        ("50.0352", "50.04"),
-        ("2.665", "2.67"),
-        ("1", "1.00"),
-        ("0", "0.00"),
-        ("0.99996", "1.00"),
-        ("0.3", "0.30"),
-        ("0.7608", "0.7608"),
-        ("0.00375", "0.00375"),
-        ("0.0000123456", "0.00001235"),
-    ],
-)
-def test_money_is_shown_with_cents_and_below_a_dollar_with_four_digits(usd: str, text: str) -> None:
-    assert usd_text(Decimal(usd)) == text
 
 
 def test_a_per_task_device_without_program_sets_has_one_plan() -> None:
