@@ -1,7 +1,7 @@
 """The cpu engine: fused blocks on vectors of samples or of amplitudes, forward and backward without stored states."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -12,17 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qcli.circuit.program import Expectation, Program
+from qcli.circuit.program import Expectation, Probabilities, Program
 from qcli.simulate import kernels
 from qcli.simulate.fuse import fuse
 from qcli.simulate.lanes import BYTES
-from qcli.simulate.schedule import Schedule, distributions, schedule
+from qcli.simulate.schedule import Schedule, schedule
 
 Array = NDArray[Any]
 WIDE = 12
 """From so many wires on the lanes hold amplitudes of one sample: the states of a whole group of samples would no longer
 fit into the second-level cache."""
-_CHUNKS = 16
+_PARTS = 16
+"""Gradients are summed in so many parts, whatever the number of threads: equal bits on every machine."""
 
 
 class CpuEngine:
@@ -35,152 +36,126 @@ class CpuEngine:
 
     def __init__(self, precision: torch.dtype | None = None) -> None:
         self.precision = precision
-        self._runs: dict[tuple[int, np.dtype, bool], tuple[Program, _Run]] = {}
+        self._runs: dict[tuple[int, torch.dtype], _Run] = {}
 
     def evaluate(self, program: Program, angles: Tensor) -> Tensor:
         """Outputs `(batch, program.outputs)` for angles `(batch, angles)`, in the dtype of the angles.
 
         Gradients of angles that no input reaches are those of the whole batch, in its first row.
         """
-        dtype = np.dtype("float64" if (self.precision or angles.dtype) == torch.float64 else "float32")
-        outputs: Tensor = _Circuit.apply(angles, self._run(program, dtype))
-        return outputs
-
-    def _run(self, program: Program, dtype: np.dtype) -> "_Run":
-        key = (id(program), dtype)
+        precision = self.precision or angles.dtype
+        key = (id(program), precision)
         if key not in self._runs:
-            self._runs[key] = (program, _Run.of(program, dtype))
-        return self._runs[key][1]
+            self._runs[key] = _Run(program, np.dtype("float64" if precision == torch.float64 else "float32"))
+        outputs: Tensor = _Circuit.apply(angles, self._runs[key])
+        return outputs
 
 
 class _Circuit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, angles: Tensor, run: "_Run") -> Tensor:
-        values = angles.detach().to("cpu", run.torch_dtype).numpy()
-        outputs, ctx.kept = run.forward(values, ctx.needs_input_grad[0])
+        outputs, ctx.kept = run.forward(_numpy(angles, run.dtype), ctx.needs_input_grad[0])
         ctx.run = run
         return torch.from_numpy(outputs).to(angles)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        by_output = gradient.to("cpu", ctx.run.torch_dtype).numpy()
-        return torch.from_numpy(ctx.run.backward(ctx.kept, by_output)).to(gradient), None
+        return torch.from_numpy(ctx.run.backward(ctx.kept, _numpy(gradient, ctx.run.dtype))).to(gradient), None
 
 
-@dataclass
-class _Kept:
-    """What the backward pass needs of the forward pass."""
-
-    angles: Array
-    shared_trigonometry: Array
-    own_trigonometry: Array
-    matrices: Array
-    states: Array | None
+def _numpy(tensor: Tensor, dtype: np.dtype) -> Array:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype)
 
 
 @dataclass(frozen=True)
+class _Kept:
+    """What the backward pass needs of the forward pass. The matrices and states serve once."""
+
+    angles: tuple[int, int]
+    cos: Array
+    sin: Array
+    trigonometry: Array
+    matrices: Array
+    states: Array
+
+
 class _Run:
-    """A program, scheduled for one precision and layout."""
+    """A program, scheduled for one precision."""
 
-    program: Program
-    schedule: Schedule
-    dtype: np.dtype
-    to_outputs: Array
-    constant: Array
-
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        return torch.float64 if self.dtype.itemsize == 8 else torch.float32
-
-    @property
-    def width(self) -> int:
-        return BYTES // self.dtype.itemsize
-
-    @staticmethod
-    def of(program: Program, dtype: np.dtype) -> "_Run":
+    def __init__(self, program: Program, dtype: np.dtype) -> None:
         fused = fuse(program)
-        plan = schedule(program, fused, dtype, len(fused.wires) >= WIDE)
-        to_outputs = np.zeros((len(plan.outputs), program.outputs), dtype)
-        to_outputs[np.arange(len(plan.outputs)), plan.outputs] = 1
-        constant = np.zeros(program.outputs, dtype)
+        self.program = program
+        self.dtype = dtype
+        self.width = BYTES // dtype.itemsize
+        self.schedule: Schedule = schedule(program, fused, dtype, len(fused.wires) >= WIDE)
+        columns, scales = self.schedule.tables.columns, self.schedule.tables.scales
+        self._columns = columns.clip(0)
+        self._half_scales = np.where(columns < 0, 0.0, scales / 2).astype(dtype)
+        self._half_offsets = (self.schedule.offsets / 2).astype(dtype)
+        self._constant = np.zeros(program.outputs, dtype)
+        self._distributions: list[tuple[int, tuple[int, ...]]] = []
         column = 0
         for measurement in program.measurements:
             if isinstance(measurement, Expectation):
-                constant[column] = sum(coefficient for coefficient, word in measurement.terms if not word)
+                self._constant[column] = sum(c for c, word in measurement.terms if not word)
+            else:
+                self._distributions.append((column, measurement.wires))
             column += measurement.columns
-        return _Run(program, plan, dtype, to_outputs, constant)
 
     def forward(self, angles: Array, keep: bool) -> tuple[Array, _Kept | None]:
         """Outputs `(batch, outputs)` for angles `(batch, angles)`."""
-        plan, tables, batch = self.schedule, self.schedule.tables, len(angles)
-        shared = _trigonometry(_splat(plan.shared.theta(angles[:1]), self.width))[0]
-        own = _trigonometry(self._by_lane(plan.own.theta(angles)))
-        matrices = np.empty(tables.shared_blocks * 64 * self.width, self.dtype)
-        kernels.build(tables, 0, tables.shared_blocks, shared, matrices)
-        groups = len(own)
-        size = plan.rows * 2 * self.width
-        measured = list(distributions(self.program))
+        plan, tables, shared = self.schedule, self.schedule.tables, self.schedule.shared_rotations
+        trigonometry = np.empty(2 * shared * self.width, self.dtype)
+        kernels.pack(*self._cos_sin(angles[:1], slice(shared)), 0, 0, trigonometry)
+        cos, sin = self._cos_sin(angles, slice(shared, None))
+        groups = len(angles) if plan.lane_wires else -(-len(angles) // self.width)
         threads = _threads(groups)
-        all_states = keep or bool(measured)
-        states = np.empty((groups if all_states else threads, size), self.dtype)
-        values = np.zeros((groups, len(plan.outputs) * self.width), self.dtype)
+        matrices = _aligned((threads, plan.blocks * 64 * self.width), self.dtype)
+        kernels.build(tables, 0, tables.shared_blocks, trigonometry, matrices[0])
+        matrices[1:] = matrices[0]
+        all_states = keep or bool(self._distributions)
+        states = _aligned((groups if all_states else threads, plan.rows * 2 * self.width), self.dtype)
+        outputs = np.tile(self._constant, (len(angles), 1))
 
-        def part(thread: int, start: int, stop: int) -> None:
-            scratch = states if all_states else states[thread : thread + 1]
-            kernels.forward(tables, start, stop, own, matrices, scratch, values)
+        def work(thread: int, start: int, stop: int) -> None:
+            own = states if all_states else states[thread : thread + 1]
+            kernels.forward(tables, start, stop, cos, sin, matrices[thread], own, outputs)
 
-        _parallel(part, groups, threads)
-        by_term = values.reshape(groups, len(plan.outputs), self.width) * plan.weights
-        outputs = self._by_sample(by_term, batch) @ self.to_outputs + self.constant
-        for column, wires in measured:
-            outputs[:, column : column + 2 ** len(wires)] = self._marginal(states, wires, batch)
-        return outputs, _Kept(angles, shared, own, matrices, states) if keep else None
+        _parallel(work, groups, threads)
+        for column, wires in self._distributions:
+            outputs[:, column : column + 2 ** len(wires)] = self._marginal(states, wires, len(angles))
+        return outputs, _Kept(angles.shape, cos, sin, trigonometry, matrices, states) if keep else None
 
-    def backward(self, kept: _Kept, gradient: Array) -> Array:
-        """Gradients `(batch, angles)` of Σ gradient·outputs, `gradient` `(batch, outputs)`."""
-        plan, tables, batch = self.schedule, self.schedule.tables, len(gradient)
-        groups = len(kept.own_trigonometry)
-        by_term = self._by_lane(gradient @ self.to_outputs.T) * plan.weights
-        densities = np.zeros((groups, 0), self.dtype)
-        for column, wires in distributions(self.program):
-            part = self._density(gradient[:, column : column + 2 ** len(wires)], wires)
-            densities = densities + part if densities.size else part
-        chunks = min(groups, _CHUNKS)
-        overlaps = np.zeros((chunks, tables.shared_blocks * 16 * self.width), self.dtype)
-        own = np.empty((groups, len(plan.own.offsets) * self.width), self.dtype)
+    def backward(self, kept: _Kept, by_output: Array) -> Array:
+        """Gradients `(batch, angles)` of Σ by_output·outputs, `by_output` `(batch, outputs)`."""
+        plan, tables = self.schedule, self.schedule.tables
+        densities = np.zeros((len(kept.states), 0), self.dtype)
+        for column, wires in self._distributions:
+            density = self._density(by_output[:, column : column + 2 ** len(wires)], wires)
+            densities = densities + density if densities.size else density
+        parts = min(len(kept.states), _PARTS)
+        overlaps = np.zeros((parts, plan.blocks * 16 * self.width), self.dtype)
+        gradients = np.zeros(kept.angles, self.dtype)
 
-        def part_of(thread: int, start: int, stop: int) -> None:
+        def work(thread: int, start: int, stop: int) -> None:
             kernels.backward(
-                tables, _first(start, groups, chunks), _first(stop, groups, chunks), kept.own_trigonometry, kept.matrices,
-                kept.states, True, by_term.reshape(groups, len(plan.outputs) * self.width), densities, overlaps, own,
+                tables, start, stop, kept.cos, kept.sin, kept.matrices[thread], kept.states, True,
+                by_output, densities, overlaps, gradients,
             )  # fmt: skip
 
-        _parallel(part_of, chunks, _threads(chunks))
-        shared = np.empty(len(plan.shared.offsets) * self.width, self.dtype)
-        kernels.chain(tables, 0, tables.shared_blocks, kept.shared_trigonometry, overlaps.sum(0), shared)
-        gradients = np.zeros_like(kept.angles)
-        plan.shared.gradient(shared.reshape(1, len(plan.shared.offsets), self.width).sum(2), gradients[:1])
-        plan.own.gradient(
-            self._by_sample(own.reshape(groups, len(plan.own.offsets), self.width), batch), gradients
-        )
+        _parallel(work, parts, len(kept.matrices))
+        kernels.finish(tables, kept.trigonometry, overlaps, gradients)
         return gradients
 
-    def _by_lane(self, samples: Array) -> Array:
-        """`(batch, k)` to `(groups, k, W)`."""
-        batch, k = samples.shape
-        if self.schedule.lane_wires:
-            return _splat(samples, self.width)
-        groups = -(-batch // self.width)
-        padded = np.zeros((groups * self.width, k), self.dtype)
-        padded[:batch] = samples
-        return padded.reshape(groups, self.width, k).transpose(0, 2, 1)
-
-    def _by_sample(self, lanes: Array, batch: int) -> Array:
-        """`(groups, k, W)` to `(batch, k)`: the lanes of a sample are summed if they are wires."""
-        if self.schedule.lane_wires:
-            return lanes.sum(2)
-        return lanes.transpose(0, 2, 1).reshape(len(lanes) * self.width, lanes.shape[1])[:batch]
+    def _cos_sin(self, angles: Array, rotations: slice) -> tuple[Array, Array]:
+        """Of half the angles of some rotations, `(batch, rotations)`."""
+        scales, offsets = self._half_scales[rotations], self._half_offsets[rotations]
+        if angles.shape[1]:
+            half = angles[:, self._columns[rotations]] * scales + offsets
+        else:
+            half = np.tile(offsets, (len(angles), 1))
+        return np.cos(half), np.sin(half)
 
     @property
     def _axes(self) -> tuple[int, ...]:
@@ -191,40 +166,35 @@ class _Run:
         """Probabilities `(batch, 2**len(wires))`."""
         squares = np.square(states.reshape(len(states), -1, 2, self.width)).sum(2)
         if not self.schedule.lane_wires:
-            squares = self._by_sample(squares, batch)
+            squares = squares.transpose(0, 2, 1).reshape(-1, self.schedule.rows)[:batch]
         tensor = squares.reshape(batch, *[2] * len(self._axes))
         others = tuple(k + 1 for k, wire in enumerate(self._axes) if wire not in wires)
         left = [wire for wire in self._axes if wire in wires]
         order = [0, *(left.index(wire) + 1 for wire in wires)]
         return tensor.sum(others).transpose(order).reshape(batch, -1)
 
-    def _density(self, gradient: Array, wires: tuple[int, ...]) -> Array:
+    def _density(self, by_output: Array, wires: tuple[int, ...]) -> Array:
         """`(batch, 2**len(wires))` to gradients of the squared amplitudes, `(groups, rows·W)`."""
-        batch = len(gradient)
+        batch = len(by_output)
         inner = sorted(range(len(wires)), key=lambda k: self._axes.index(wires[k]))
-        tensor = gradient.reshape(batch, *[2] * len(wires)).transpose(0, *(k + 1 for k in inner))
+        tensor = by_output.reshape(batch, *[2] * len(wires)).transpose(0, *(k + 1 for k in inner))
         shape = [batch, *(2 if wire in wires else 1 for wire in self._axes)]
-        full = np.broadcast_to(tensor.reshape(shape), (batch, *[2] * len(self._axes)))
-        flat = np.ascontiguousarray(full).reshape(batch, -1)
-        return flat if self.schedule.lane_wires else self._by_lane(flat).reshape(-(-batch // self.width), -1)
+        full = np.broadcast_to(tensor.reshape(shape), (batch, *[2] * len(self._axes))).reshape(batch, -1)
+        if self.schedule.lane_wires:
+            return np.ascontiguousarray(full)
+        groups = -(-batch // self.width)
+        padded = np.zeros((groups * self.width, full.shape[1]), self.dtype)
+        padded[:batch] = full
+        lanes = padded.reshape(groups, self.width, -1).transpose(0, 2, 1)
+        return np.ascontiguousarray(lanes).reshape(groups, -1)
 
 
-def _splat(numbers: Array, width: int) -> Array:
-    """`(groups, k)` to `(groups, k, W)`: every lane the same."""
-    return np.repeat(numbers[:, :, None], width, axis=2)
-
-
-def _trigonometry(theta: Array) -> Array:
-    """cos(θ/2) and sin(θ/2), `(groups, k·2·W)`, of angles `(groups, k, W)`."""
-    half = theta / 2
-    return np.stack([np.cos(half), np.sin(half)], axis=2).reshape(
-        len(theta), 2 * theta.shape[1] * theta.shape[2]
-    )
-
-
-def _first(chunk: int, groups: int, chunks: int) -> int:
-    """The first group of a chunk, as `kernels.backward` counts them."""
-    return -(-chunk * groups // chunks)
+def _aligned(shape: tuple[int, int], dtype: np.dtype) -> Array:
+    """Uninitialised, beginning at a cache line."""
+    count = shape[0] * shape[1]
+    memory = np.empty(count + BYTES // dtype.itemsize, dtype)
+    start = -memory.ctypes.data % BYTES // dtype.itemsize
+    return memory[start : start + count].reshape(shape)
 
 
 def _threads(parts: int) -> int:

@@ -12,12 +12,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from qcli.simulate.fuse import PAULI_WORDS
-from qcli.simulate.lanes import load, parity, splat, store, width
+from qcli.simulate.lanes import load, parity, peek, splat, store, width
 
 GROW, QUAD, PAIR, EXCHANGE, FILL = range(5)
 """Kinds of operation: add a wire; dense two-wire block; block with a control; swap the lanes' wires with row wires;
 move the wires grown so far into the lanes."""
-KIND, OWN, BLOCK, SIZE, BITS = range(5)
+KIND, BLOCK, SIZE, BITS = range(4)
 """Columns of `Tables.ops`. SIZE: local bits in use; BITS: local bit positions (GROW: the wire; QUAD: more and less
 significant; PAIR: target, control, index step of the target; EXCHANGE and FILL: the lanes' bits, most significant first)."""
 OPS, ROWS, TILES = range(3)
@@ -27,10 +27,13 @@ X, Z, LANE_X, ODD = range(4)
 
 
 class Tables(NamedTuple):
-    """A schedule as arrays. Blocks from `shared_blocks` on have matrices of their own for each group of samples."""
+    """A schedule as arrays, made by `schedule`. Blocks from `shared_blocks` on have other angles in each sample."""
 
+    lanes_are_wires: bool
     shared_blocks: int
     words: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    scales: NDArray[np.float64]
     first: NDArray[np.int64]
     clifford: NDArray[np.complex128]
     turned: NDArray[np.int64]
@@ -40,6 +43,9 @@ class Tables(NamedTuple):
     rows: NDArray[np.int32]
     tiles: NDArray[np.int32]
     terms: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    signs_within: NDArray[np.floating]
     start: NDArray[np.floating]
 
 
@@ -169,19 +175,21 @@ def chain(plan, block_from, block_to, trigonometry, overlaps, gradients):
 
 
 @njit(nogil=True)
-def _spread(index, bit):
-    """`index` with a zero inserted at position `bit`."""
-    low = (1 << bit) - 1
-    return ((index & ~low) << 1) | (index & low)
+def _next(index, skipped):
+    """The next larger number that has none of the bits `skipped`."""
+    return ((index | skipped) + 1) & ~skipped
 
 
 @njit(nogil=True)
-def _grow(state, at, rows, size, bit, m):
+def _grow(state, at, rows, size, bit, matrices, m):
     w = width(state)
-    ar, ai, br, bi = load(m, 0), load(m, w), load(m, 16 * w), load(m, 17 * w)
-    for j in range(1 << (size - 1)):
-        low = _spread(j, bit)
-        i0, i1 = at + rows[low] * 2 * w, at + rows[low | (1 << bit)] * 2 * w
+    ar, ai, br, bi = load(matrices, m), load(matrices, m + w), load(matrices, m + 16 * w), load(matrices, m + 17 * w)
+    step = rows[1 << bit] * 2 * w
+    j = 0
+    while j < 1 << size:
+        i0 = at + peek(rows, j) * 2 * w
+        i1 = i0 + step
+        j = _next(j, 1 << bit)
         xr, xi = load(state, i0), load(state, i0 + w)
         store(state, i0, ar * xr - ai * xi)
         store(state, i0 + w, ar * xi + ai * xr)
@@ -190,43 +198,65 @@ def _grow(state, at, rows, size, bit, m):
 
 
 @njit(nogil=True)
-def _shrink(state, at, rows, size, bit, m):
-    """The reverse of `_grow`: the grown wire is projected on the state it was given."""
-    w = width(state)
-    ar, ai, br, bi = load(m, 0), load(m, w), load(m, 16 * w), load(m, 17 * w)
-    for j in range(1 << (size - 1)):
-        low = _spread(j, bit)
-        i0, i1 = at + rows[low] * 2 * w, at + rows[low | (1 << bit)] * 2 * w
-        xr, xi, yr, yi = load(state, i0), load(state, i0 + w), load(state, i1), load(state, i1 + w)
-        store(state, i0, ar * xr + ai * xi + br * yr + bi * yi)
-        store(state, i0 + w, ar * xi - ai * xr + br * yi - bi * yr)
+def _undo_grow(psi, lam, at, rows, size, bit, matrices, m, overlaps, raw):
+    """The reverse of `_grow` on both ψ and λ: the wire is projected on the state it was given; overlaps as before."""
+    w = width(psi)
+    ar, ai = load(matrices, m), load(matrices, m + w)
+    br, bi = load(matrices, m + 16 * w), load(matrices, m + 17 * w)
+    d0, d1 = load(overlaps, raw), load(overlaps, raw + 2 * w)
+    e, f = load(overlaps, raw + 5 * w), load(overlaps, raw + 11 * w)
+    step = rows[1 << bit] * 2 * w
+    j = 0
+    while j < 1 << size:
+        i0 = at + peek(rows, j) * 2 * w
+        i1 = i0 + step
+        j = _next(j, 1 << bit)
+        xr, xi, yr, yi = load(psi, i0), load(psi, i0 + w), load(psi, i1), load(psi, i1 + w)
+        ur, ui, vr, vi = load(lam, i0), load(lam, i0 + w), load(lam, i1), load(lam, i1 + w)
+        d0 = d0 + ur * xi - ui * xr
+        d1 = d1 + vr * yi - vi * yr
+        e = e + ur * yi - ui * yr + vr * xi - vi * xr
+        f = f + ur * yr + ui * yi - vr * xr - vi * xi
+        store(psi, i0, ar * xr + ai * xi + br * yr + bi * yi)
+        store(psi, i0 + w, ar * xi - ai * xr + br * yi - bi * yr)
+        store(lam, i0, ar * ur + ai * ui + br * vr + bi * vi)
+        store(lam, i0 + w, ar * ui - ai * ur + br * vi - bi * vr)
+    store(overlaps, raw, d0)
+    store(overlaps, raw + 2 * w, d1)
+    store(overlaps, raw + 5 * w, e)
+    store(overlaps, raw + 11 * w, f)
 
 
 @njit(nogil=True)
-def _row4(m, k, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i):
-    w = width(m)
-    ar, ai, br, bi = load(m, k), load(m, k + w), load(m, k + 2 * w), load(m, k + 3 * w)
-    cr, ci, dr, di = load(m, k + 4 * w), load(m, k + 5 * w), load(m, k + 6 * w), load(m, k + 7 * w)
+def _row4(matrices, m, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i):
+    w = width(matrices)
+    ar, ai, br, bi = (
+        load(matrices, m), load(matrices, m + w), load(matrices, m + 2 * w), load(matrices, m + 3 * w)
+    )  # fmt: skip
+    cr, ci, dr, di = (
+        load(matrices, m + 4 * w), load(matrices, m + 5 * w), load(matrices, m + 6 * w), load(matrices, m + 7 * w)
+    )  # fmt: skip
     re = ar * x0r - ai * x0i + br * x1r - bi * x1i + cr * x2r - ci * x2i + dr * x3r - di * x3i
     im = ar * x0i + ai * x0r + br * x1i + bi * x1r + cr * x2i + ci * x2r + dr * x3i + di * x3r
     return re, im
 
 
 @njit(nogil=True)
-def _quad(state, at, rows, size, bit_a, bit_b, m):
+def _quad(state, at, rows, size, bit_a, bit_b, matrices, m):
     """Multiply by a 4×4 matrix; `bit_a` is the more significant bit of its index."""
     w = width(state)
-    low, high = min(bit_a, bit_b), max(bit_a, bit_b)
-    for j in range(1 << (size - 2)):
-        j0 = _spread(_spread(j, low), high)
-        i0, i1 = at + rows[j0] * 2 * w, at + rows[j0 | (1 << bit_b)] * 2 * w
-        i2, i3 = at + rows[j0 | (1 << bit_a)] * 2 * w, at + rows[j0 | (1 << bit_a) | (1 << bit_b)] * 2 * w
+    a, b = rows[1 << bit_a] * 2 * w, rows[1 << bit_b] * 2 * w
+    j = 0
+    while j < 1 << size:
+        i0 = at + peek(rows, j) * 2 * w
+        i1, i2, i3 = i0 + b, i0 + a, i0 + a + b
+        j = _next(j, (1 << bit_a) | (1 << bit_b))
         x0r, x0i, x1r, x1i = load(state, i0), load(state, i0 + w), load(state, i1), load(state, i1 + w)
         x2r, x2i, x3r, x3i = load(state, i2), load(state, i2 + w), load(state, i3), load(state, i3 + w)
-        y0r, y0i = _row4(m, 0, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
-        y1r, y1i = _row4(m, 8 * w, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
-        y2r, y2i = _row4(m, 16 * w, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
-        y3r, y3i = _row4(m, 24 * w, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
+        y0r, y0i = _row4(matrices, m, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
+        y1r, y1i = _row4(matrices, m + 8 * w, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
+        y2r, y2i = _row4(matrices, m + 16 * w, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
+        y3r, y3i = _row4(matrices, m + 24 * w, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i)
         store(state, i0, y0r)
         store(state, i0 + w, y0i)
         store(state, i1, y1r)
@@ -238,16 +268,18 @@ def _quad(state, at, rows, size, bit_a, bit_b, m):
 
 
 @njit(nogil=True)
-def _pair(state, at, rows, size, target, control, value, m, a, b):
-    """Multiply the rows whose `control` bit is `value` by rows and columns a, b of a 4×4 matrix."""
+def _pair(state, at, rows, size, bit, skipped, matrices, m, a, b):
+    """Multiply by entries a, b of a 4×4 matrix on the wire at `bit`, for the rows without the bits `skipped`."""
     w = width(state)
-    low, high = min(target, control), max(target, control)
-    aa, ab, ba, bb = 2 * (4 * a + a) * w, 2 * (4 * a + b) * w, 2 * (4 * b + a) * w, 2 * (4 * b + b) * w
-    aar, aai, abr, abi = load(m, aa), load(m, aa + w), load(m, ab), load(m, ab + w)
-    bar, bai, bbr, bbi = load(m, ba), load(m, ba + w), load(m, bb), load(m, bb + w)
-    for j in range(1 << (size - 2)):
-        j0 = _spread(_spread(j, low), high) | (value << control)
-        i0, i1 = at + rows[j0] * 2 * w, at + rows[j0 | (1 << target)] * 2 * w
+    aa, ab, ba, bb = m + 10 * a * w, m + 2 * (4 * a + b) * w, m + 2 * (4 * b + a) * w, m + 10 * b * w
+    aar, aai, abr, abi = load(matrices, aa), load(matrices, aa + w), load(matrices, ab), load(matrices, ab + w)
+    bar, bai, bbr, bbi = load(matrices, ba), load(matrices, ba + w), load(matrices, bb), load(matrices, bb + w)
+    step = rows[1 << bit] * 2 * w
+    j = 0
+    while j < 1 << size:
+        i0 = at + peek(rows, j) * 2 * w
+        i1 = i0 + step
+        j = _next(j, skipped)
         xr, xi, yr, yi = load(state, i0), load(state, i0 + w), load(state, i1), load(state, i1 + w)
         store(state, i0, aar * xr - aai * xi + abr * yr - abi * yi)
         store(state, i0 + w, aar * xi + aai * xr + abr * yi + abi * yr)
@@ -256,54 +288,56 @@ def _pair(state, at, rows, size, target, control, value, m, a, b):
 
 
 @njit(nogil=True)
-def _im(ar, ai, xr, xi):
-    """Im(a* x)."""
-    return ar * xi - ai * xr
-
-
-@njit(nogil=True)
-def _re(ar, ai, xr, xi):
-    """Re(a* x)."""
-    return ar * xr + ai * xi
-
-
-@njit(nogil=True)
-def _overlap2(psi, lam, at, rows, size, target, control, value, raw, a, b):
-    """Add the raw overlaps of entries a, b of a block's index; `control` < 0: no such bit."""
+def _undo_pair(psi, lam, at, rows, size, bit, skipped, matrices, m, overlaps, raw, a, b):
+    """`_pair` on both ψ and λ, adding before those of the raw overlaps (see `_overlap4`) that belong to a and b."""
     w = width(psi)
-    low, high = min(target, control), max(target, control)
+    aa, ab, ba, bb = m + 10 * a * w, m + 2 * (4 * a + b) * w, m + 2 * (4 * b + a) * w, m + 10 * b * w
+    aar, aai, abr, abi = load(matrices, aa), load(matrices, aa + w), load(matrices, ab), load(matrices, ab + w)
+    bar, bai, bbr, bbi = load(matrices, ba), load(matrices, ba + w), load(matrices, bb), load(matrices, bb + w)
     pair = _PAIR_INDEX[a, b]
-    d0, d1 = load(raw, a * w), load(raw, b * w)
-    e, f = load(raw, (4 + pair) * w), load(raw, (10 + pair) * w)
-    for j in range(1 << (size - (1 if control < 0 else 2))):
-        j0 = _spread(j, target) if control < 0 else _spread(_spread(j, low), high) | (value << control)
-        i0, i1 = at + rows[j0] * 2 * w, at + rows[j0 | (1 << target)] * 2 * w
+    d0, d1 = load(overlaps, raw + a * w), load(overlaps, raw + b * w)
+    e, f = load(overlaps, raw + (4 + pair) * w), load(overlaps, raw + (10 + pair) * w)
+    step = rows[1 << bit] * 2 * w
+    j = 0
+    while j < 1 << size:
+        i0 = at + peek(rows, j) * 2 * w
+        i1 = i0 + step
+        j = _next(j, skipped)
         xr, xi, yr, yi = load(psi, i0), load(psi, i0 + w), load(psi, i1), load(psi, i1 + w)
-        ar, ai, br, bi = load(lam, i0), load(lam, i0 + w), load(lam, i1), load(lam, i1 + w)
-        d0 = d0 + _im(ar, ai, xr, xi)
-        d1 = d1 + _im(br, bi, yr, yi)
-        e = e + (_im(ar, ai, yr, yi) + _im(br, bi, xr, xi))
-        f = f + (_re(ar, ai, yr, yi) - _re(br, bi, xr, xi))
-    store(raw, a * w, d0)
-    store(raw, b * w, d1)
-    store(raw, (4 + pair) * w, e)
-    store(raw, (10 + pair) * w, f)
+        ur, ui, vr, vi = load(lam, i0), load(lam, i0 + w), load(lam, i1), load(lam, i1 + w)
+        d0 = d0 + ur * xi - ui * xr
+        d1 = d1 + vr * yi - vi * yr
+        e = e + ur * yi - ui * yr + vr * xi - vi * xr
+        f = f + ur * yr + ui * yi - vr * xr - vi * xi
+        store(psi, i0, aar * xr - aai * xi + abr * yr - abi * yi)
+        store(psi, i0 + w, aar * xi + aai * xr + abr * yi + abi * yr)
+        store(psi, i1, bar * xr - bai * xi + bbr * yr - bbi * yi)
+        store(psi, i1 + w, bar * xi + bai * xr + bbr * yi + bbi * yr)
+        store(lam, i0, aar * ur - aai * ui + abr * vr - abi * vi)
+        store(lam, i0 + w, aar * ui + aai * ur + abr * vi + abi * vr)
+        store(lam, i1, bar * ur - bai * ui + bbr * vr - bbi * vi)
+        store(lam, i1 + w, bar * ui + bai * ur + bbr * vi + bbi * vr)
+    store(overlaps, raw + a * w, d0)
+    store(overlaps, raw + b * w, d1)
+    store(overlaps, raw + (4 + pair) * w, e)
+    store(overlaps, raw + (10 + pair) * w, f)
 
 
 @njit(nogil=True)
-def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, raw):
+def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, overlaps, raw):
     """Add the 16 raw overlaps: Im z_aa; Im(z_ab + z_ba) and Re(z_ab - z_ba) for a < b, with z_ab = Σ λ_a* ψ_b."""
     w = width(psi)
-    low, high = min(bit_a, bit_b), max(bit_a, bit_b)
-    d0, d1, d2, d3 = load(raw, 0), load(raw, w), load(raw, 2 * w), load(raw, 3 * w)
-    e01, e02, e03 = load(raw, 4 * w), load(raw, 5 * w), load(raw, 6 * w)
-    e12, e13, e23 = load(raw, 7 * w), load(raw, 8 * w), load(raw, 9 * w)
-    f01, f02, f03 = load(raw, 10 * w), load(raw, 11 * w), load(raw, 12 * w)
-    f12, f13, f23 = load(raw, 13 * w), load(raw, 14 * w), load(raw, 15 * w)
-    for j in range(1 << (size - 2)):
-        j0 = _spread(_spread(j, low), high)
-        i0, i1 = at + rows[j0] * 2 * w, at + rows[j0 | (1 << bit_b)] * 2 * w
-        i2, i3 = at + rows[j0 | (1 << bit_a)] * 2 * w, at + rows[j0 | (1 << bit_a) | (1 << bit_b)] * 2 * w
+    d0, d1, d2, d3 = load(overlaps, raw), load(overlaps, raw + w), load(overlaps, raw + 2 * w), load(overlaps, raw + 3 * w)
+    e01, e02, e03 = load(overlaps, raw + 4 * w), load(overlaps, raw + 5 * w), load(overlaps, raw + 6 * w)
+    e12, e13, e23 = load(overlaps, raw + 7 * w), load(overlaps, raw + 8 * w), load(overlaps, raw + 9 * w)
+    f01, f02, f03 = load(overlaps, raw + 10 * w), load(overlaps, raw + 11 * w), load(overlaps, raw + 12 * w)
+    f12, f13, f23 = load(overlaps, raw + 13 * w), load(overlaps, raw + 14 * w), load(overlaps, raw + 15 * w)
+    a, b = rows[1 << bit_a] * 2 * w, rows[1 << bit_b] * 2 * w
+    j = 0
+    while j < 1 << size:
+        i0 = at + peek(rows, j) * 2 * w
+        i1, i2, i3 = i0 + b, i0 + a, i0 + a + b
+        j = _next(j, (1 << bit_a) | (1 << bit_b))
         x0r, x0i, x1r, x1i = load(psi, i0), load(psi, i0 + w), load(psi, i1), load(psi, i1 + w)
         x2r, x2i, x3r, x3i = load(psi, i2), load(psi, i2 + w), load(psi, i3), load(psi, i3 + w)
         a0r, a0i, a1r, a1i = load(lam, i0), load(lam, i0 + w), load(lam, i1), load(lam, i1 + w)
@@ -324,22 +358,22 @@ def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, raw):
         f12 = f12 + a1r * x2r + a1i * x2i - a2r * x1r - a2i * x1i
         f13 = f13 + a1r * x3r + a1i * x3i - a3r * x1r - a3i * x1i
         f23 = f23 + a2r * x3r + a2i * x3i - a3r * x2r - a3i * x2i
-    store(raw, 0, d0)
-    store(raw, w, d1)
-    store(raw, 2 * w, d2)
-    store(raw, 3 * w, d3)
-    store(raw, 4 * w, e01)
-    store(raw, 5 * w, e02)
-    store(raw, 6 * w, e03)
-    store(raw, 7 * w, e12)
-    store(raw, 8 * w, e13)
-    store(raw, 9 * w, e23)
-    store(raw, 10 * w, f01)
-    store(raw, 11 * w, f02)
-    store(raw, 12 * w, f03)
-    store(raw, 13 * w, f12)
-    store(raw, 14 * w, f13)
-    store(raw, 15 * w, f23)
+    store(overlaps, raw, d0)
+    store(overlaps, raw + w, d1)
+    store(overlaps, raw + 2 * w, d2)
+    store(overlaps, raw + 3 * w, d3)
+    store(overlaps, raw + 4 * w, e01)
+    store(overlaps, raw + 5 * w, e02)
+    store(overlaps, raw + 6 * w, e03)
+    store(overlaps, raw + 7 * w, e12)
+    store(overlaps, raw + 8 * w, e13)
+    store(overlaps, raw + 9 * w, e23)
+    store(overlaps, raw + 10 * w, f01)
+    store(overlaps, raw + 11 * w, f02)
+    store(overlaps, raw + 12 * w, f03)
+    store(overlaps, raw + 13 * w, f12)
+    store(overlaps, raw + 14 * w, f13)
+    store(overlaps, raw + 15 * w, f23)
 
 
 @njit(nogil=True)
@@ -347,14 +381,14 @@ def _exchange(state, at, rows, size, bits):
     """Swap the wires in the lanes with the row wires at the local positions `bits` (most significant first)."""
     w = width(state)
     count = 4 if w == 16 else 3
-    ordered = np.sort(bits[:count])
     places, tile = np.empty(w, dtype=np.int64), np.empty(w * w, dtype=state.dtype)
-    for j in range(1 << (size - count)):
-        j0 = j
-        for bit in ordered:
-            j0 = _spread(j0, bit)
+    skipped = 0
+    for k in range(count):
+        skipped |= 1 << bits[k]
+    j = 0
+    while j < 1 << size:
         for lane in range(w):
-            local = j0
+            local = j
             for k in range(count):
                 local |= ((lane >> (count - 1 - k)) & 1) << bits[k]
             places[lane] = at + rows[local] * 2 * w
@@ -365,118 +399,126 @@ def _exchange(state, at, rows, size, bits):
             for a in range(w):
                 for b in range(w):
                     state[places[a] + part * w + b] = tile[a * w + b]
+        j = _next(j, skipped)
 
 
 @njit(nogil=True)
-def _matrix(op, shared, own, adjoint):
-    w = width(shared)
-    at = (2 * op[BLOCK] + adjoint) * 32 * w
-    return own[at : at + 32 * w] if op[OWN] else shared[at : at + 32 * w]
-
-
-@njit(nogil=True)
-def _apply(state, at, op, rows, shared, own):
-    kind, size, bit_a, bit_b, step = op[KIND], op[SIZE], op[BITS], op[BITS + 1], op[BITS + 2]
+def _apply(ops, o, state, at, rows, matrices):
+    w = width(state)
+    kind, size, bit_a, bit_b, step = ops[o, KIND], ops[o, SIZE], ops[o, BITS], ops[o, BITS + 1], ops[o, BITS + 2]
+    m = 64 * w * ops[o, BLOCK]
     if kind == QUAD:
-        _quad(state, at, rows, size, bit_a, bit_b, _matrix(op, shared, own, 0))
+        _quad(state, at, rows, size, bit_a, bit_b, matrices, m)
     elif kind == PAIR:
-        m = _matrix(op, shared, own, 0)
         for value in range(2):
-            a = value * (3 - step)
-            _pair(state, at, rows, size, bit_a, bit_b, value, m, a, a + step)
+            a, there = value * (3 - step), at + value * rows[1 << bit_b] * 2 * w
+            _pair(state, there, rows, size, bit_a, (1 << bit_a) | (1 << bit_b), matrices, m, a, a + step)
     elif kind == GROW:
-        _grow(state, at, rows, size, bit_a, _matrix(op, shared, own, 0))
+        _grow(state, at, rows, size, bit_a, matrices, m)
     else:
-        _exchange(state, at, rows, size, op[BITS:])
+        _exchange(state, at, rows, size, ops[o, BITS:])
 
 
 @njit(nogil=True)
-def _undo(psi, lam, at, op, rows, shared, own, shared_overlaps, own_overlaps):
+def _undo(ops, o, psi, lam, at, rows, matrices, overlaps):
     w = width(psi)
-    kind, size, bit_a, bit_b, step = op[KIND], op[SIZE], op[BITS], op[BITS + 1], op[BITS + 2]
-    if kind == EXCHANGE or kind == FILL:
+    kind, size, bit_a, bit_b, step = ops[o, KIND], ops[o, SIZE], ops[o, BITS], ops[o, BITS + 1], ops[o, BITS + 2]
+    m, raw = 64 * w * ops[o, BLOCK], 16 * w * ops[o, BLOCK]
+    adjoint = m + 32 * w
+    if kind == QUAD:
+        _overlap4(psi, lam, at, rows, size, bit_a, bit_b, overlaps, raw)
+        _quad(psi, at, rows, size, bit_a, bit_b, matrices, adjoint)
+        _quad(lam, at, rows, size, bit_a, bit_b, matrices, adjoint)
+    elif kind == PAIR:
+        skipped = (1 << bit_a) | (1 << bit_b)
+        for value in range(2):
+            a, there = value * (3 - step), at + value * rows[1 << bit_b] * 2 * w
+            _undo_pair(psi, lam, there, rows, size, bit_a, skipped, matrices, adjoint, overlaps, raw, a, a + step)
+    elif kind == GROW:
+        _undo_grow(psi, lam, at, rows, size, bit_a, matrices, m, overlaps, raw)
+    else:
         for state in (psi, lam):
             if kind == FILL:
                 state[2 * w : (2 * w) << size] = 0
-            _exchange(state, at, rows, size, op[BITS:])
-        return
-    block = op[BLOCK] * 16 * w
-    raw = own_overlaps[block : block + 16 * w] if op[OWN] else shared_overlaps[block : block + 16 * w]
-    m = _matrix(op, shared, own, kind != GROW)
-    if kind == QUAD:
-        _overlap4(psi, lam, at, rows, size, bit_a, bit_b, raw)
-        _quad(psi, at, rows, size, bit_a, bit_b, m)
-        _quad(lam, at, rows, size, bit_a, bit_b, m)
-    elif kind == PAIR:
-        for value in range(2):
-            a = value * (3 - step)
-            _overlap2(psi, lam, at, rows, size, bit_a, bit_b, value, raw, a, a + step)
-            _pair(psi, at, rows, size, bit_a, bit_b, value, m, a, a + step)
-            _pair(lam, at, rows, size, bit_a, bit_b, value, m, a, a + step)
-    else:
-        _overlap2(psi, lam, at, rows, size, bit_a, -1, 0, raw, 0, 2)
-        _shrink(psi, at, rows, size, bit_a, m)
-        _shrink(lam, at, rows, size, bit_a, m)
+            _exchange(state, at, rows, size, ops[o, BITS:])
 
 
 @njit(nogil=True, cache=True)
-def forward_stage(plan, stage, tile_from, tile_to, state, shared, own):
+def forward_stage(plan, stage, tile_from, tile_to, state, matrices):
     """Apply the operations of a stage, one after the other, to each of some tiles."""
     w = width(state)
-    here, end = plan.stages[stage], plan.stages[stage + 1]
+    ops, here, end = plan.ops, plan.stages[stage], plan.stages[stage + 1]
     rows = plan.rows[here[ROWS] : end[ROWS]]
     for tile in range(tile_from, tile_to):
         at = plan.tiles[here[TILES] + tile] * 2 * w
         for o in range(here[OPS], end[OPS]):
-            _apply(state, at, plan.ops[o], rows, shared, own)
+            _apply(ops, o, state, at, rows, matrices)
 
 
 @njit(nogil=True, cache=True)
-def backward_stage(plan, stage, tile_from, tile_to, psi, lam, shared, own, shared_overlaps, own_overlaps):
+def backward_stage(plan, stage, tile_from, tile_to, psi, lam, matrices, overlaps):
     """Undo a stage on ψ and take λ back with it; add every block's raw overlaps `(blocks, 16, W)` on the way."""
     w = width(psi)
-    here, end = plan.stages[stage], plan.stages[stage + 1]
+    ops, here, end = plan.ops, plan.stages[stage], plan.stages[stage + 1]
     rows = plan.rows[here[ROWS] : end[ROWS]]
     for tile in range(tile_from, tile_to):
         at = plan.tiles[here[TILES] + tile] * 2 * w
         for o in range(end[OPS] - 1, here[OPS] - 1, -1):
-            _undo(psi, lam, at, plan.ops[o], rows, shared, own, shared_overlaps, own_overlaps)
+            _undo(ops, o, psi, lam, at, rows, matrices, overlaps)
 
 
 @njit(nogil=True)
-def _turned(psi, row, term):
-    """Row `row` of P·ψ for the Pauli word of a term, without its sign."""
+def _turned(terms, t, psi, row):
+    """Row `row` of P·ψ for the Pauli word of term t, without its sign."""
     w = width(psi)
-    at = (row ^ term[X]) * 2 * w
+    at = (row ^ terms[t, X]) * 2 * w
     re, im = load(psi, at), load(psi, at + w)
-    if term[LANE_X]:
+    if terms[t, LANE_X]:
         shuffled = np.empty(2 * w, dtype=psi.dtype)
         for lane in range(w):
-            shuffled[lane] = psi[at + (lane ^ term[LANE_X])]
-            shuffled[w + lane] = psi[at + w + (lane ^ term[LANE_X])]
+            shuffled[lane] = psi[at + (lane ^ terms[t, LANE_X])]
+            shuffled[w + lane] = psi[at + w + (lane ^ terms[t, LANE_X])]
         re, im = load(shuffled, 0), load(shuffled, w)
-    if term[ODD]:
+    if terms[t, ODD]:
         return splat(psi, psi.dtype.type(0)) - im, re
     return re, im
 
 
+@njit(nogil=True)
+def _diagonal(terms, t):
+    return terms[t, X] == 0 and terms[t, LANE_X] == 0
+
+
+@njit(nogil=True)
+def _sign(terms, t, row, like):
+    """The sign that term t gives to a row, in every lane."""
+    return splat(like, like.dtype.type(1 - 2 * parity((row ^ terms[t, X]) & terms[t, Z])))
+
+
 @njit(nogil=True, cache=True)
 def expectations(plan, psi, row_from, row_to, values):
-    """Add the terms' expectation values over some rows to `values` `(terms, W)`."""
+    """Add the terms' expectation values over some rows to `values` `(terms, W)`.
+
+    `plan.signs_within` `(terms, S)` are the signs of the rows of a section of S rows; the others are one sign for all."""
     w = width(psi)
-    for row in range(row_from, row_to):
-        xr, xi = load(psi, row * 2 * w), load(psi, row * 2 * w + w)
-        square = xr * xr + xi * xi
-        for t in range(len(plan.terms)):
-            term = plan.terms[t]
-            value = square
-            if term[X] or term[LANE_X]:
-                yr, yi = _turned(psi, row, term)
-                value = _re(xr, xi, yr, yi)
-            if parity((row ^ term[X]) & term[Z]):
-                store(values, t * w, load(values, t * w) - value)
+    terms, signs = plan.terms, plan.signs_within
+    section = signs.shape[1]
+    squares = np.empty(section * w, dtype=psi.dtype)
+    for start in range(row_from, row_to, section):
+        for k in range(section):
+            xr, xi = load(psi, (start + k) * 2 * w), load(psi, (start + k) * 2 * w + w)
+            store(squares, k * w, xr * xr + xi * xi)
+        for t in range(len(terms)):
+            value = splat(psi, psi.dtype.type(0))
+            if _diagonal(terms, t):
+                for k in range(section):
+                    value = value + splat(psi, signs[t, k]) * load(squares, k * w)
             else:
-                store(values, t * w, load(values, t * w) + value)
+                for k in range(section):
+                    at = (start + k) * 2 * w
+                    yr, yi = _turned(terms, t, psi, start + k)
+                    value = value + splat(psi, signs[t, k]) * (load(psi, at) * yr + load(psi, at + w) * yi)
+            store(values, t * w, load(values, t * w) + _sign(terms, t, start, psi) * value)
 
 
 @njit(nogil=True, cache=True)
@@ -485,82 +527,155 @@ def seed(plan, psi, lam, row_from, row_to, gradients, densities):
     or empty."""
     w = width(psi)
     zero = splat(psi, psi.dtype.type(0))
-    for row in range(row_from, row_to):
-        at = row * 2 * w
-        xr, xi = load(psi, at), load(psi, at + w)
-        factor = load(densities, row * w) if len(densities) else zero
-        re, im = zero, zero
-        for t in range(len(plan.terms)):
-            term = plan.terms[t]
-            gradient = load(gradients, t * w)
-            if parity((row ^ term[X]) & term[Z]):
-                gradient = zero - gradient
-            if term[X] or term[LANE_X]:
-                yr, yi = _turned(psi, row, term)
-                re, im = re + gradient * yr, im + gradient * yi
-            else:
-                factor = factor + gradient
-        store(lam, at, re + factor * xr)
-        store(lam, at + w, im + factor * xi)
+    terms, signs = plan.terms, plan.signs_within
+    section = signs.shape[1]
+    signed = np.empty(len(gradients), dtype=psi.dtype)
+    for start in range(row_from, row_to, section):
+        for t in range(len(terms)):
+            store(signed, t * w, _sign(terms, t, start, psi) * load(gradients, t * w))
+        for k in range(section):
+            at = (start + k) * 2 * w
+            factor = load(densities, (start + k) * w) if len(densities) else zero
+            re, im = zero, zero
+            for t in range(len(terms)):
+                gradient = splat(psi, signs[t, k]) * load(signed, t * w)
+                if _diagonal(terms, t):
+                    factor = factor + gradient
+                else:
+                    yr, yi = _turned(terms, t, psi, start + k)
+                    re, im = re + gradient * yr, im + gradient * yi
+            xr, xi = load(psi, at), load(psi, at + w)
+            store(lam, at, re + factor * xr)
+            store(lam, at + w, im + factor * xi)
+
+
+@njit(nogil=True, cache=True)
+def pack(cos, sin, sample, step, trigonometry):
+    """Lane l of `trigonometry` `(rotations, 2, W)` from row sample + l·step of `cos` and `sin` `(batch, rotations)`."""
+    w = width(trigonometry)
+    for r in range(cos.shape[1]):
+        for lane in range(w):
+            row = min(sample + lane * step, len(cos) - 1)
+            trigonometry[2 * r * w + lane] = cos[row, r]
+            trigonometry[(2 * r + 1) * w + lane] = sin[row, r]
 
 
 @njit(nogil=True)
-def _run(plan, state, trigonometry, shared, own):
+def _lanes(plan, group, batch, w):
+    """The first sample of a group, the step from lane to lane, and how many lanes hold something."""
+    if plan.lanes_are_wires:
+        return group, 0, w
+    return group * w, 1, min(w, batch - group * w)
+
+
+@njit(nogil=True, cache=True)
+def collect(plan, group, values, outputs):
+    """Add the terms' values `(terms, W)` of a group to the outputs `(batch, outputs)`."""
+    w = plan.weights.shape[1]
+    sample, step, count = _lanes(plan, group, len(outputs), w)
+    for t in range(len(plan.terms)):
+        for lane in range(count):
+            outputs[sample + lane * step, plan.outputs[t]] += plan.weights[t, lane] * values[t * w + lane]
+
+
+@njit(nogil=True, cache=True)
+def spread(plan, group, by_output, by_term):
+    """Gradients of the terms `(terms, W)` of a group from those of the outputs `(batch, outputs)`."""
+    w = plan.weights.shape[1]
+    sample, step, count = _lanes(plan, group, len(by_output), w)
+    by_term[:] = 0
+    for t in range(len(plan.terms)):
+        for lane in range(count):
+            by_term[t * w + lane] = plan.weights[t, lane] * by_output[sample + lane * step, plan.outputs[t]]
+
+
+@njit(nogil=True, cache=True)
+def scatter(plan, rotation_from, sample, step, count, by_rotation, gradients):
+    """Add gradients of rotations `(rotations, W)` to those of the angles `(batch, angles)`."""
+    w = width(by_rotation)
+    for r in range(len(by_rotation) // w):
+        column = plan.columns[rotation_from + r]
+        if column >= 0:
+            for lane in range(count):
+                value = plan.scales[rotation_from + r] * by_rotation[r * w + lane]
+                gradients[sample + lane * step, column] += value
+
+
+@njit(nogil=True, cache=True)
+def finish(plan, trigonometry, overlaps, gradients):
+    """Add the gradients of the shared blocks' angles, from raw overlaps `(parts, blocks·16·W)`, to the first sample's."""
+    w = width(overlaps)
+    for part in range(1, len(overlaps)):
+        overlaps[0] += overlaps[part]
+    by_rotation = np.empty(plan.first[plan.shared_blocks] * w, dtype=overlaps.dtype)
+    chain(plan, 0, plan.shared_blocks, trigonometry, overlaps[0], by_rotation)
+    scatter(plan, 0, 0, 0, w, by_rotation, gradients)
+
+
+@njit(nogil=True)
+def _prepare(plan, group, batch, cos, sin, trigonometry, matrices):
+    """The matrices of the blocks that are a group's own."""
+    w = width(matrices)
+    sample, step, _ = _lanes(plan, group, batch, w)
+    pack(cos, sin, sample, step, trigonometry)
+    build(plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, matrices[plan.shared_blocks * 64 * w :])
+
+
+@njit(nogil=True)
+def _run(plan, state, matrices):
     w = width(state)
-    build(plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, own)
     state[:w] = plan.start
     state[w : 2 * w] = 0
     for stage in range(len(plan.stages) - 1):
         tiles = plan.stages[stage + 1, TILES] - plan.stages[stage, TILES]
-        forward_stage(plan, stage, 0, tiles, state, shared, own)
+        forward_stage(plan, stage, 0, tiles, state, matrices)
 
 
 @njit(nogil=True, cache=True)
-def forward(plan, group_from, group_to, trigonometry, shared, states, values):
-    """Final states `(groups, size)` and terms' values `(groups, terms·W)` of some groups of samples.
+def forward(plan, group_from, group_to, cos, sin, matrices, states, outputs):
+    """Final states `(groups, size)` and outputs `(batch, outputs)` of some groups of samples.
 
-    With fewer states than groups the last one is overwritten by those that follow."""
-    w = width(shared)
-    own = np.empty(64 * w * (len(plan.first) - 1 - plan.shared_blocks), dtype=shared.dtype)
+    `matrices` hold those of the shared blocks, with room for the others behind. With fewer states than groups the last
+    one is overwritten by those that follow."""
+    w = width(matrices)
+    trigonometry = np.empty(2 * cos.shape[1] * w, dtype=matrices.dtype)
+    values = np.empty(len(plan.terms) * w, dtype=matrices.dtype)
     for group in range(group_from, group_to):
         state = states[min(group, len(states) - 1)]
-        _run(plan, state, trigonometry[group], shared, own)
-        expectations(plan, state, 0, len(state) // (2 * w), values[group])
+        _prepare(plan, group, len(outputs), cos, sin, trigonometry, matrices)
+        _run(plan, state, matrices)
+        values[:] = 0
+        expectations(plan, state, 0, len(state) // (2 * w), values)
+        collect(plan, group, values, outputs)
 
 
 @njit(nogil=True, cache=True)
-def backward(
-    plan,
-    group_from,
-    group_to,
-    trigonometry,
-    shared,
-    states,
-    kept,
-    gradients,
-    densities,
-    shared_overlaps,
-    own_gradients,
-):
-    """From gradients of the terms `(groups, terms·W)` and of the probabilities `(groups, rows·W)` to raw overlaps of the
-    shared blocks `(chunks, blocks·16·W)` and gradients of the other blocks' rotations `(groups, rotations·W)`.
+def backward(plan, part_from, part_to, cos, sin, matrices, states, kept, by_output, densities, overlaps, gradients):
+    """From gradients of the outputs `(batch, outputs)` and of the squared amplitudes `(groups, rows·W)` to the raw
+    overlaps of the shared blocks, summed over the groups of each part, `(parts, blocks·16·W)`, and the gradients of the
+    other angles `(batch, angles)`.
 
     Final states that were not kept are computed again."""
-    w = width(shared)
-    blocks = len(plan.first) - 1
-    own = np.empty(64 * w * (blocks - plan.shared_blocks), dtype=shared.dtype)
-    overlaps = np.empty(16 * w * (blocks - plan.shared_blocks), dtype=shared.dtype)
-    lam = np.empty(states.shape[1], dtype=shared.dtype)
-    for group in range(group_from, group_to):
-        chunk = group * len(shared_overlaps) // len(trigonometry)
-        psi = states[group] if kept else states[min(group, len(states) - 1)]
-        if kept:
-            build(plan, plan.shared_blocks, blocks, trigonometry[group], own)
-        else:
-            _run(plan, psi, trigonometry[group], shared, own)
-        seed(plan, psi, lam, 0, len(lam) // (2 * w), gradients[group], densities[group])
-        overlaps[:] = 0
-        for stage in range(len(plan.stages) - 2, -1, -1):
-            tiles = plan.stages[stage + 1, TILES] - plan.stages[stage, TILES]
-            backward_stage(plan, stage, 0, tiles, psi, lam, shared, own, shared_overlaps[chunk], overlaps)
-        chain(plan, plan.shared_blocks, blocks, trigonometry[group], overlaps, own_gradients[group])
+    w = width(matrices)
+    groups = len(densities)
+    trigonometry = np.empty(2 * cos.shape[1] * w, dtype=matrices.dtype)
+    by_rotation = np.empty(cos.shape[1] * w, dtype=matrices.dtype)
+    by_term = np.empty(len(plan.terms) * w, dtype=matrices.dtype)
+    lam = np.empty(states.shape[1], dtype=matrices.dtype)
+    for part in range(part_from, part_to):
+        raw = overlaps[part]
+        own = raw[plan.shared_blocks * 16 * w :]
+        for group in range(part * groups // len(overlaps), (part + 1) * groups // len(overlaps)):
+            psi = states[min(group, len(states) - 1)]
+            _prepare(plan, group, len(by_output), cos, sin, trigonometry, matrices)
+            if not kept:
+                _run(plan, psi, matrices)
+            spread(plan, group, by_output, by_term)
+            seed(plan, psi, lam, 0, len(lam) // (2 * w), by_term, densities[group])
+            own[:] = 0
+            for stage in range(len(plan.stages) - 2, -1, -1):
+                tiles = plan.stages[stage + 1, TILES] - plan.stages[stage, TILES]
+                backward_stage(plan, stage, 0, tiles, psi, lam, matrices, raw)
+            chain(plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, own, by_rotation)
+            sample, step, count = _lanes(plan, group, len(by_output), w)
+            scatter(plan, plan.first[plan.shared_blocks], sample, step, count, by_rotation, gradients)

@@ -5,59 +5,21 @@ them waits until they have been exchanged with row wires, and blocks on few wire
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from qcli.circuit.program import Expectation, Probabilities, Program
-from qcli.simulate.fuse import Block, Fused, Rotation, pulled_back
+from qcli.simulate.fuse import Block, Fused, pulled_back
 from qcli.simulate.kernels import EXCHANGE, FILL, GROW, PAIR, QUAD, Tables
 from qcli.simulate.lanes import BYTES
 
 TILE_BITS = 11
 """Row bits of a tile: 2^11 rows of 128 bytes, twice (ψ and λ), stay in the second-level cache."""
 
-
-@dataclass(frozen=True)
-class Angles:
-    """The angles of some rotations: `offsets`, and scales[k]·angles[columns[k]] for rotation `rotations[k]`.
-
-    Columns are in ascending order; `targets` are the different ones, `runs` where each begins.
-    """
-
-    offsets: NDArray[np.float64]
-    rotations: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    scales: NDArray[np.float64]
-    targets: NDArray[np.int64]
-    runs: NDArray[np.int64]
-
-    @staticmethod
-    def of(rotations: Sequence[Rotation]) -> "Angles":
-        found = sorted((r.column, k, r.scale) for k, r in enumerate(rotations) if r.column is not None)
-        columns = np.array([column for column, _, _ in found], dtype=np.int64)
-        targets, runs = np.unique(columns, return_index=True)
-        return Angles(
-            np.array([rotation.offset for rotation in rotations]),
-            np.array([k for _, k, _ in found], dtype=np.int64),
-            columns,
-            np.array([scale for _, _, scale in found]),
-            targets,
-            runs,
-        )
-
-    def theta(self, angles: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`(batch, angles)` to the rotations' angles `(batch, rotations)`."""
-        theta = np.tile(self.offsets.astype(angles.dtype), (len(angles), 1))
-        theta[:, self.rotations] += angles[:, self.columns] * self.scales.astype(angles.dtype)
-        return theta
-
-    def gradient(self, by_rotation: NDArray[np.floating], out: NDArray[np.floating]) -> None:
-        """Add the gradients of rotations `(batch, rotations)` to those of the angles `(batch, angles)`."""
-        if len(self.targets):
-            scaled = by_rotation[:, self.rotations] * self.scales.astype(by_rotation.dtype)
-            out[:, self.targets] += np.add.reduceat(scaled, self.runs, axis=1)
+SECTION = 64
+"""Rows that are measured together."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +27,19 @@ class Schedule:
     """What the kernels run for one program in one precision.
 
     `lane_wires`: the wires whose bits number the lanes at the end, most significant first; none: the lanes are samples.
-    `row_wires[b]` is the wire of row bit b at the end. `weights` `(terms, W)` are the terms' coefficients with the sign
-    of each lane, `outputs[t]` their output columns.
+    `row_wires[b]` is the wire of row bit b at the end. `offsets` are the constant parts of the rotations' angles.
     """
 
     tables: Tables
-    shared: Angles
-    own: Angles
     lane_wires: tuple[int, ...]
     row_wires: tuple[int, ...]
     rows: int
-    weights: NDArray[np.floating] = field(repr=False)
-    outputs: NDArray[np.int64] = field(repr=False)
+    blocks: int
+    offsets: NDArray[np.float64]
+
+    @property
+    def shared_rotations(self) -> int:
+        return int(self.tables.first[self.tables.shared_blocks])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,35 +66,32 @@ def schedule(program: Program, fused: Fused, dtype: DTypeLike, lanes_are_wires: 
     stages, lane_wires, position = _tiled(order, lane_count) if lanes_are_wires else _whole(order)
     blocks = [operation.block for operation in order if operation.block is not None]
     blocks = [b for b in blocks if not b.per_sample] + [b for b in blocks if b.per_sample]
-    number = {id(block): k for k, block in enumerate(blocks)}
-    shared = sum(not block.per_sample for block in blocks)
     rotations = [rotation for block in blocks for rotation in block.rotations]
     first = np.cumsum([0] + [len(block.rotations) for block in blocks])
     images = [[pulled_back(block.clifford.conj().T, word) for word in range(16)] for block in blocks]
     terms, weights, outputs = _terms(program, lane_wires, position, width)
-    start = np.ones(width) if not lanes_are_wires else np.eye(1, width)[0]
+    row_wires = tuple(sorted(position, key=lambda wire: position[wire]))
+    rows = max(2 ** len(row_wires), width if lanes_are_wires else 1)
+    section = np.arange(min(rows, SECTION))
     tables = Tables(
-        shared_blocks=shared,
+        lanes_are_wires=lanes_are_wires,
+        shared_blocks=sum(not block.per_sample for block in blocks),
         words=np.array([rotation.word for rotation in rotations], dtype=np.int64),
+        columns=np.array([-1 if r.column is None else r.column for r in rotations], dtype=np.int64),
+        scales=np.array([rotation.scale for rotation in rotations]),
         first=first.astype(np.int64),
         clifford=np.array([block.clifford for block in blocks], dtype=complex).reshape(-1, 4, 4),
         turned=np.array([[word for word, _ in image] for image in images], dtype=np.int64).reshape(-1, 16),
         signs=np.array([[sign for _, sign in image] for image in images], dtype=float).reshape(-1, 16),
         terms=terms,
-        start=start.astype(dtype),
-        **_arrays(stages, number, shared),
+        outputs=outputs,
+        weights=weights,
+        signs_within=_signs(section & terms[:, 1:2]).astype(dtype),
+        start=(np.eye(1, width)[0] if lanes_are_wires else np.ones(width)).astype(dtype),
+        **_arrays(stages, {id(block): k for k, block in enumerate(blocks)}),
     )
-    row_wires = sorted(position, key=lambda wire: position[wire])
-    return Schedule(
-        tables,
-        Angles.of(rotations[: first[shared]]),
-        Angles.of(rotations[first[shared] :]),
-        lane_wires,
-        tuple(row_wires),
-        max(2 ** len(row_wires), width if lanes_are_wires else 1),
-        weights.astype(dtype),
-        outputs,
-    )
+    offsets = np.array([rotation.offset for rotation in rotations])
+    return Schedule(tables, lane_wires, row_wires, rows, len(blocks), offsets)
 
 
 def _growing(fused: Fused, lane_count: int) -> Iterator[_Operation]:
@@ -276,7 +236,7 @@ def _latest_used(
     return tuple(sorted(first_use, key=lambda wire: (-first_use[wire], wire))[:count])
 
 
-def _arrays(stages: Sequence[_Stage], number: dict[int, int], shared: int) -> dict[str, NDArray[np.integer]]:
+def _arrays(stages: Sequence[_Stage], number: dict[int, int]) -> dict[str, NDArray[np.integer]]:
     """The stages as tables."""
     ops: list[list[int]] = []
     table: list[list[int]] = []
@@ -287,17 +247,14 @@ def _arrays(stages: Sequence[_Stage], number: dict[int, int], shared: int) -> di
         table.append(at.tolist())
         for operation, bits, size in stage.operations:
             block = 0 if operation.block is None else number[id(operation.block)]
-            own = block >= shared
-            ops.append(
-                [operation.kind, own, block - shared if own else block, size, *bits, *[0] * (4 - len(bits))]
-            )
+            ops.append([operation.kind, block, size, *bits, *[0] * (4 - len(bits))])
         others = [bit for bit in range(stage.active) if bit not in stage.local]
         rows.append(_deposited(stage.local))
         tiles.append(_deposited(others))
         at += [len(stage.operations), len(rows[-1]), len(tiles[-1])]
     table.append(at.tolist())
     return {
-        "ops": np.array(ops, dtype=np.int64).reshape(-1, 8),
+        "ops": np.array(ops, dtype=np.int64).reshape(-1, 7),
         "stages": np.array(table, dtype=np.int64),
         "rows": np.concatenate([np.zeros(0, int), *rows]).astype(np.int32),
         "tiles": np.concatenate([np.zeros(0, int), *tiles]).astype(np.int32),
@@ -332,7 +289,7 @@ def _terms(
                 lane_z = sum(1 << lane_bit[w] for w, letter in word if letter in "YZ" and w in lane_bit)
                 odd = sum(letter == "Y" for _, letter in word)
                 lanes = np.arange(width) ^ lane_x
-                signs = 1 - 2 * (np.bitwise_count(lanes & lane_z) & 1).astype(float)
+                signs = _signs(lanes & lane_z)
                 terms.append([x, z, lane_x, odd % 2])
                 weights.append(coefficient * (-1) ** (odd // 2) * signs)
                 outputs.append(column)
@@ -342,6 +299,11 @@ def _terms(
         np.array(weights).reshape(-1, width),
         np.array(outputs, dtype=np.int64),
     )
+
+
+def _signs(bits: NDArray[np.int64]) -> NDArray[np.float64]:
+    """-1 where the number of ones is odd."""
+    return 1.0 - 2.0 * (np.bitwise_count(bits) & 1)
 
 
 def distributions(program: Program) -> Iterator[tuple[int, tuple[int, ...]]]:
