@@ -21,6 +21,7 @@ from qcli.files import write_atomic, write_json
 from qcli.price.plans import Workload, plans
 from qcli.price.record import record
 from qcli.price.sheet import terms
+from qcli.simulate.engine import precision_named
 from qcli.simulate.exact import Exact
 from qcli.simulate.executor import Executor, using
 from qcli.train.loop import predict
@@ -64,9 +65,13 @@ def validate_on_hardware(
     inferences: int | None = None,
     shots: int = 512,
     seed: int = 0,
+    engine: str = "auto",
+    precision: str = "float32",
     on_samples: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Run the first `inferences` test samples (default 48, or all if fewer) in simulation and on `device`.
+
+    `engine` and `precision` are those of the simulation.
 
     Writes assessment.json and samples.csv under hardware/<device>/ and returns the assessment.
     `on_samples(done, total)` is called as samples come in from the device.
@@ -82,12 +87,13 @@ def validate_on_hardware(
             "--inferences",
             f"choose 1 to {available}",
         )
-    executor = executor_named(device, shots, seed)
+    executor = executor_named(device, shots, seed, engine, precision)
     model, (x, y) = run.model(), run.rows("test", count)
     classes = len(run.info.data.classes)
     if isinstance(executor, Emulator):
         _check_width(model, x[:1], executor)
-    simulated = _infer(model, x, classes, Exact(), lambda done, total: None)
+    reference = Exact(engine, precision_named(precision))
+    simulated = _infer(model, x, classes, reference, lambda done, total: None)
     measured = _infer(model, x, classes, executor, on_samples)
     assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured)
     folder = hardware_folder(run, executor.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,10 +18,16 @@ _BILINEAR = {"mul", "mm", "mv", "bmm", "dot"}
 _CONSTANT, _AFFINE, _OTHER = 0, 1, 2
 
 
+_DENSE = 2**18
+"""Matrices up to so many entries are multiplied densely: one operation instead of three."""
+
+
 @dataclass(frozen=True)
 class Entries:
-    """The non-zero entries of a sparse matrix: `coefficient[k]` at (`row[k]`, `column[k]`)."""
+    """The non-zero entries of a sparse `rows` × `columns` matrix: `coefficient[k]` at (`row[k]`, `column[k]`)."""
 
+    rows: int
+    columns: int
     row: Tensor
     column: Tensor
     coefficient: Tensor
@@ -28,13 +35,27 @@ class Entries:
     @staticmethod
     def of(matrix: Tensor) -> "Entries":
         row, column = torch.nonzero(matrix, as_tuple=True)
-        return Entries(row, column, matrix[row, column])
+        return Entries(len(matrix), matrix.shape[1], row, column, matrix[row, column])
 
-    def apply(self, vectors: Tensor, rows: int) -> Tensor:
+    @cached_property
+    def _dense(self) -> dict[tuple[torch.device, torch.dtype], Tensor]:
+        return {}
+
+    def apply(self, vectors: Tensor) -> Tensor:
         """`(..., columns)` to `(..., rows)`."""
+        if self.rows * self.columns <= _DENSE:
+            return vectors @ self._transposed(vectors)
         row, column = self.row.to(vectors.device), self.column.to(vectors.device)
         products = vectors[..., column] * self.coefficient.to(vectors)
-        return products.new_zeros((*vectors.shape[:-1], rows)).index_add(-1, row, products)
+        return products.new_zeros((*vectors.shape[:-1], self.rows)).index_add(-1, row, products)
+
+    def _transposed(self, like: Tensor) -> Tensor:
+        key = (like.device, like.dtype)
+        if key not in self._dense:
+            dense = self.coefficient.new_zeros((self.columns, self.rows))
+            dense[self.column, self.row] = self.coefficient
+            self._dense[key] = dense.to(like)
+        return self._dense[key]
 
 
 @dataclass(frozen=True)
@@ -57,8 +78,8 @@ class AngleMap:
 
     def __call__(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Angles in radians, `(batch, angles)`, of inputs `(batch, features)` and all weights `(weights,)`."""
-        shared = self.constant.to(inputs) + self.weights.apply(weights.to(inputs), self.count)
-        angles = shared + self.inputs.apply(inputs, self.count)
+        shared = self.constant.to(inputs) + self.weights.apply(weights.to(inputs))
+        angles = shared + self.inputs.apply(inputs)
         if self.graph is None:
             return angles
         others = torch.func.vmap(self.graph, in_dims=(0, None))(inputs.double(), weights.double())

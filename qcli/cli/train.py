@@ -46,6 +46,11 @@ def train(
     patience: Annotated[
         int, typer.Option(help="Stop after so many epochs without a better validation loss.")
     ] = 10,
+    engine: Annotated[
+        str,
+        typer.Option(help="Simulator: auto, cpu, torch (CUDA if there is one) or lightning (PennyLane's)."),
+    ] = "auto",
+    precision: Annotated[str, typer.Option(help="Of the state vectors: float32 or float64.")] = "float32",
     test_size: Annotated[
         float, typer.Option(help="Share of the samples kept for testing, or their number.")
     ] = 0.2,
@@ -62,8 +67,8 @@ def train(
     qcli train ./mine.py --data measurements.csv --target class --set wires=6
     qcli train --resume runs/qcnn-digits-3-6-20260405-120000
     """
-    from qcli.cli.console import progress
-    from qcli.train.train import prepare
+    from qcli.cli.console import note, progress
+    from qcli.train.train import engine_of, prepare
     from qcli.train.train import resume as go_on
 
     if (model is None) == (resume is None):
@@ -88,8 +93,12 @@ def train(
                 seed=seed,
                 seeds=seeds,
                 patience=patience,
+                engine=engine,
+                precision=precision,
             )
             run = prepare(model, data, target, pairs(set_ or []), test_size, settings, out)
+        choice = engine_of(run)
+        note(f"engine: {choice.engine}, {run.info.training.precision} ({choice.reason})")
         try:
             go_on(run, _Bar(bar, run))
         except KeyboardInterrupt:

@@ -14,6 +14,10 @@ def validate_on_hardware(
     ] = None,
     shots: Annotated[int, typer.Option(help="Shots per circuit.")] = 512,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+    engine: Annotated[
+        str, typer.Option(help="Simulator to compare with: auto, cpu, torch or lightning.")
+    ] = "auto",
+    precision: Annotated[str, typer.Option(help="Of its state vectors: float32 or float64.")] = "float32",
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Run the same test samples in simulation and on a device: accuracy lost, flips, latency, cost.
@@ -38,6 +42,8 @@ def validate_on_hardware(
             inferences=inferences,
             shots=shots,
             seed=seed,
+            engine=engine,
+            precision=precision,
             on_samples=lambda done, total: bar.update(task, completed=done, total=total),
         )
     answer(assessment, [assessment_table(assessment)], json_)

@@ -6,6 +6,7 @@ from qcli.execute.emulator import Emulator
 from qcli.files import nearest
 from qcli.price.plans import check_shots
 from qcli.price.sheet import terms
+from qcli.simulate.engine import precision_named
 from qcli.simulate.exact import Exact, Sampled
 from qcli.simulate.executor import Executor
 
@@ -13,8 +14,8 @@ MAX_SHOTS = 10**9
 """Of the noiseless sampler; devices have their own limits."""
 
 
-def executor(name: str, shots: int, seed: int) -> Executor:
-    """`sim`, `sampled`, or `emulator/<device>`.
+def executor(name: str, shots: int, seed: int, engine: str = "auto", precision: str = "float32") -> Executor:
+    """`sim`, `sampled`, or `emulator/<device>`; `engine` and `precision` are those of the first two.
 
     Raises:
         QcliError: an unknown name, a real device (not to be run on yet), a negative seed, or shots that the device
@@ -23,11 +24,11 @@ def executor(name: str, shots: int, seed: int) -> Executor:
     if seed < 0:
         raise QcliError(f"seed {seed} is negative", "--seed", "choose 0 or more")
     if name == "sim":
-        return Exact()
+        return Exact(engine, precision_named(precision))
     if name == "sampled":
         if not 1 <= shots <= MAX_SHOTS:
             raise QcliError(f"{shots:,} shots", "--shots", f"choose 1 to {MAX_SHOTS:,}")
-        return Sampled(shots, seed)
+        return Sampled(shots, seed, engine, precision_named(precision))
     provider, _, _ = name.partition("/")
     if provider == "emulator":
         device = find(name)

@@ -43,6 +43,8 @@ class QuantumLayer(nn.Module):
                 (init or (lambda tensor: nn.init.uniform_(tensor, 0.0, 2.0 * pi)))(parameter)
             self.weights[name] = parameter
         self._programs: dict[int, Program] = {}
+        self.name = f"quantum layer {getattr(self.circuit, '__name__', 'circuit')!r}"
+        """How errors call this layer; `load.build_model` gives its place in the model."""
 
     @classmethod
     def adopt(cls, layer: "qml.qnn.TorchLayer") -> "QuantumLayer":
@@ -76,8 +78,23 @@ class QuantumLayer(nn.Module):
         features = inputs.shape[-1]
         program = self.program(features)
         flat = inputs.reshape(-1, features)
-        outputs = current().run(program, program.angle_map(flat, self.flat_weights()))
+        angles = program.angle_map(flat, self.flat_weights())
+        if not torch.isfinite(angles).all():
+            raise self._not_finite(flat)
+        outputs = current().run(program, angles)
         return outputs.reshape(*inputs.shape[:-1], program.outputs)
+
+    def _not_finite(self, inputs: Tensor) -> QcliError:
+        names = [
+            f"weights {name!r}" for name, weight in self.weights.items() if not torch.isfinite(weight).all()
+        ]
+        if not torch.isfinite(inputs).all():
+            names.append("inputs")
+        return QcliError(
+            f"NaN or infinite angles in {self.name}, from its {' and '.join(names) or 'circuit'}",
+            "the forward pass",
+            "lower --lr, check the data's scale and the layers in front",
+        )
 
 
 def _quantum_function(circuit: Callable[..., Any]) -> Callable[..., Any]:

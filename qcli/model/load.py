@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from qcli.circuit.program import Program
 from qcli.errors import QcliError
 from qcli.files import bundled, nearest
-from qcli.model.layer import adopt_torch_layers, quantum_layers
+from qcli.model.layer import QuantumLayer, adopt_torch_layers, quantum_layers
 from qcli.simulate.exact import Blank
 from qcli.simulate.executor import using
 
@@ -144,6 +144,9 @@ def build_model(
         raise QcliError(
             "the model has no quantum layer", where, "put a qcli.QuantumLayer or qml.qnn.TorchLayer into it"
         )
+    for name, module in model.named_modules():
+        if isinstance(module, QuantumLayer):
+            module.name = f"quantum layer {name!r}" if name else module.name
     model.eval()
     sample = torch.linspace(0.1, 0.9, 2 * features).reshape(2, features)
     executor = _Count()

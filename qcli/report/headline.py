@@ -98,6 +98,8 @@ def _train(run: RunInfo) -> str:
             "seed": training.seed,
             "seeds": training.seeds,
             "patience": training.patience,
+            "engine": training.engine if training.engine != "auto" else None,
+            "precision": training.precision if training.precision != "float32" else None,
             "test-size": run.split.test_size,
         }
     )

@@ -1,7 +1,7 @@
 """The cpu engine: fused blocks on vectors of samples or of amplitudes, forward and backward without stored states."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qcli.circuit.program import Expectation, Probabilities, Program
-from qcli.simulate import kernels
+from qcli.circuit.program import Expectation, Program
+from qcli.simulate import kernels, memory
 from qcli.simulate.fuse import fuse
 from qcli.simulate.lanes import BYTES
-from qcli.simulate.schedule import Schedule, schedule
+from qcli.simulate.schedule import SECTION, Schedule, schedule
 
 Array = NDArray[Any]
 WIDE = 12
@@ -24,6 +24,11 @@ WIDE = 12
 fit into the second-level cache."""
 _PARTS = 16
 """Gradients are summed in so many parts, whatever the number of threads: equal bits on every machine."""
+
+_PROGRAMS = 256
+"""Programs whose schedules are kept."""
+_FEW, _LARGE = 8, 2**14
+"""Below so many samples, or from so many rows on, all threads work on one sample."""
 
 
 class CpuEngine:
@@ -46,6 +51,8 @@ class CpuEngine:
         precision = self.precision or angles.dtype
         key = (id(program), precision)
         if key not in self._runs:
+            if len(self._runs) >= _PROGRAMS:
+                self._runs.clear()
             self._runs[key] = _Run(program, np.dtype("float64" if precision == torch.float64 else "float32"))
         outputs: Tensor = _Circuit.apply(angles, self._runs[key])
         return outputs
@@ -61,7 +68,9 @@ class _Circuit(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return torch.from_numpy(ctx.run.backward(ctx.kept, _numpy(gradient, ctx.run.dtype))).to(gradient), None
+        return torch.from_numpy(ctx.run.backward(ctx.kept, _numpy(gradient, ctx.run.dtype))).to(
+            gradient
+        ), None
 
 
 def _numpy(tensor: Tensor, dtype: np.dtype) -> Array:
@@ -73,6 +82,7 @@ class _Kept:
     """What the backward pass needs of the forward pass. The matrices and states serve once."""
 
     angles: tuple[int, int]
+    groups: int
     cos: Array
     sin: Array
     trigonometry: Array
@@ -85,6 +95,7 @@ class _Run:
 
     def __init__(self, program: Program, dtype: np.dtype) -> None:
         fused = fuse(program)
+        memory.check(len(fused.wires), 2 * dtype.itemsize, states=1)
         self.program = program
         self.dtype = dtype
         self.width = BYTES // dtype.itemsize
@@ -110,43 +121,142 @@ class _Run:
         kernels.pack(*self._cos_sin(angles[:1], slice(shared)), 0, 0, trigonometry)
         cos, sin = self._cos_sin(angles, slice(shared, None))
         groups = len(angles) if plan.lane_wires else -(-len(angles) // self.width)
-        threads = _threads(groups)
-        matrices = _aligned((threads, plan.blocks * 64 * self.width), self.dtype)
+        size = plan.rows * 2 * self.width
+        keep_all, threads = memory.plan(groups, size * self.dtype.itemsize, keep, bool(self._distributions))
+        split = self._split(groups)
+        matrices = _aligned((1 if split else threads, plan.blocks * 64 * self.width), self.dtype)
         kernels.build(tables, 0, tables.shared_blocks, trigonometry, matrices[0])
         matrices[1:] = matrices[0]
-        all_states = keep or bool(self._distributions)
-        states = _aligned((groups if all_states else threads, plan.rows * 2 * self.width), self.dtype)
+        states = _aligned((groups if keep_all else len(matrices), size), self.dtype)
         outputs = np.tile(self._constant, (len(angles), 1))
 
         def work(thread: int, start: int, stop: int) -> None:
-            own = states if all_states else states[thread : thread + 1]
+            own = states if keep_all else states[thread : thread + 1]
             kernels.forward(tables, start, stop, cos, sin, matrices[thread], own, outputs)
 
-        _parallel(work, groups, threads)
+        if split:
+            for group in range(groups):
+                state = states[min(group, len(states) - 1)]
+                self._forward_split(group, cos, sin, matrices[0], state, outputs)
+        else:
+            _parallel(work, groups, threads)
         for column, wires in self._distributions:
             outputs[:, column : column + 2 ** len(wires)] = self._marginal(states, wires, len(angles))
-        return outputs, _Kept(angles.shape, cos, sin, trigonometry, matrices, states) if keep else None
+        if not keep:
+            return outputs, None
+        return outputs, _Kept(angles.shape, groups, cos, sin, trigonometry, matrices, states)
 
     def backward(self, kept: _Kept, by_output: Array) -> Array:
         """Gradients `(batch, angles)` of Σ by_output·outputs, `by_output` `(batch, outputs)`."""
         plan, tables = self.schedule, self.schedule.tables
-        densities = np.zeros((len(kept.states), 0), self.dtype)
+        densities = np.zeros((kept.groups, 0), self.dtype)
         for column, wires in self._distributions:
             density = self._density(by_output[:, column : column + 2 ** len(wires)], wires)
             densities = densities + density if densities.size else density
-        parts = min(len(kept.states), _PARTS)
+        split = self._split(kept.groups)
+        parts = _PARTS if split else min(kept.groups, _PARTS)
         overlaps = np.zeros((parts, plan.blocks * 16 * self.width), self.dtype)
         gradients = np.zeros(kept.angles, self.dtype)
+        all_kept = len(kept.states) == kept.groups
 
         def work(thread: int, start: int, stop: int) -> None:
+            states = kept.states if all_kept else kept.states[thread : thread + 1]
             kernels.backward(
-                tables, start, stop, kept.cos, kept.sin, kept.matrices[thread], kept.states, True,
+                tables, start, stop, kept.cos, kept.sin, kept.matrices[thread], states, all_kept,
                 by_output, densities, overlaps, gradients,
             )  # fmt: skip
 
-        _parallel(work, parts, len(kept.matrices))
+        if split:
+            for group in range(kept.groups):
+                self._backward_split(group, kept, all_kept, by_output, densities, overlaps, gradients)
+        else:
+            _parallel(work, parts, len(kept.matrices))
         kernels.finish(tables, kept.trigonometry, overlaps, gradients)
         return gradients
+
+    def _split(self, groups: int) -> bool:
+        """Whether the threads share the tiles of one sample, rather than the samples; not a matter of how many
+        threads there are, so that the bits are not either."""
+        rows = self.schedule.rows
+        return rows >= _PARTS * SECTION and (groups < _FEW or rows >= _LARGE)
+
+    def _forward_split(
+        self, group: int, cos: Array, sin: Array, matrices: Array, state: Array, outputs: Array
+    ) -> None:
+        """One sample, all threads."""
+        tables, rows = self.schedule.tables, self.schedule.rows
+        values = np.zeros((_PARTS, len(tables.terms) * self.width), self.dtype)
+
+        def measure(_: int, start: int, stop: int) -> None:
+            for part in range(start, stop):
+                kernels.expectations(
+                    tables, state, part * rows // _PARTS, (part + 1) * rows // _PARTS, values[part]
+                )
+
+        self._evolve(group, len(outputs), cos, sin, matrices, state)
+        _parallel(measure, _PARTS)
+        kernels.collect(tables, group, values.sum(0), outputs)
+
+    def _evolve(self, group: int, batch: int, cos: Array, sin: Array, matrices: Array, state: Array) -> Array:
+        tables = self.schedule.tables
+        trigonometry = np.empty(2 * cos.shape[1] * self.width, self.dtype)
+        kernels.prepare(tables, group, batch, cos, sin, trigonometry, matrices)
+        state[: self.width] = tables.start
+        state[self.width : 2 * self.width] = 0
+        for stage, tiles in self._stages():
+
+            def work(_: int, start: int, stop: int, stage: int = stage) -> None:
+                kernels.forward_stage(tables, stage, start, stop, state, matrices)
+
+            _parallel(work, tiles)
+        return trigonometry
+
+    def _backward_split(
+        self,
+        group: int,
+        kept: _Kept,
+        all_kept: bool,
+        by_output: Array,
+        densities: Array,
+        overlaps: Array,
+        gradients: Array,
+    ) -> None:
+        """One sample, all threads."""
+        tables, rows, matrices = self.schedule.tables, self.schedule.rows, kept.matrices[0]
+        psi = kept.states[group if all_kept else 0]
+        lam = np.empty_like(psi)
+        by_term = np.empty(len(tables.terms) * self.width, self.dtype)
+        if all_kept:
+            trigonometry = np.empty(2 * kept.cos.shape[1] * self.width, self.dtype)
+            kernels.prepare(tables, group, len(by_output), kept.cos, kept.sin, trigonometry, matrices)
+        else:
+            batch = len(by_output)
+            trigonometry = self._evolve(group, batch, kept.cos, kept.sin, matrices, psi)
+        kernels.spread(tables, group, by_output, by_term)
+
+        def begin(_: int, start: int, stop: int) -> None:
+            rows_from, rows_to = start * rows // _PARTS, stop * rows // _PARTS
+            kernels.seed(tables, psi, lam, rows_from, rows_to, by_term, densities[group])
+
+        _parallel(begin, _PARTS)
+        own = overlaps[:, tables.shared_blocks * 16 * self.width :]
+        own[:] = 0
+        for stage, tiles in reversed(self._stages()):
+            parts = min(tiles, _PARTS)
+
+            def work(
+                _: int, start: int, stop: int, stage: int = stage, tiles: int = tiles, parts: int = parts
+            ) -> None:
+                for part in range(start, stop):
+                    first, last = part * tiles // parts, (part + 1) * tiles // parts
+                    kernels.backward_stage(tables, stage, first, last, psi, lam, matrices, overlaps[part])
+
+            _parallel(work, parts)
+        kernels.finish_own(tables, group, trigonometry, own.sum(0), gradients)
+
+    def _stages(self) -> list[tuple[int, int]]:
+        """Number and tiles of each stage."""
+        return list(enumerate(np.diff(self.schedule.tables.stages[:, kernels.TILES]).tolist()))
 
     def _cos_sin(self, angles: Array, rotations: slice) -> tuple[Array, Array]:
         """Of half the angles of some rotations, `(batch, rotations)`."""
@@ -197,10 +307,6 @@ def _aligned(shape: tuple[int, int], dtype: np.dtype) -> Array:
     return memory[start : start + count].reshape(shape)
 
 
-def _threads(parts: int) -> int:
-    return max(1, min(parts, torch.get_num_threads()))
-
-
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="qcli")
@@ -209,12 +315,10 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _parallel(work: Callable[[int, int, int], None], parts: int, threads: int) -> None:
+def _parallel(work: Callable[[int, int, int], None], parts: int, threads: int | None = None) -> None:
     """Call work(thread, start, stop) for contiguous shares of `parts`, this thread taking the first."""
+    threads = max(1, min(parts, threads or torch.get_num_threads()))
     bounds = [parts * k // threads for k in range(threads + 1)]
-    if threads == 1:
-        work(0, 0, parts)
-        return
     others = [_pool(threads - 1).submit(work, k, bounds[k], bounds[k + 1]) for k in range(1, threads)]
     work(0, bounds[0], bounds[1])
     for other in others:

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from qcli.circuit import measure
 from qcli.circuit.program import Program
+from qcli.simulate.engine import Engine, choose, create
 from qcli.simulate.executor import Timings
-from qcli.simulate.pennylane import PennyLaneEngine
 
 
 class Blank:
@@ -23,17 +23,24 @@ class Blank:
 
 
 class Exact:
-    """Exact outputs, differentiable: training and ideal inference."""
+    """Exact outputs, differentiable: training and ideal inference.
+
+    `engine` is a name of `engine.NAMES`; `precision` None follows the angles' dtype.
+    """
 
     name = "sim"
 
-    def __init__(self) -> None:
+    def __init__(self, engine: str = "auto", precision: torch.dtype | None = None) -> None:
         self.timings = Timings()
-        self._engine = PennyLaneEngine()
+        self.engine, self.precision = engine, precision
+        self._engines: dict[str, Engine] = {}
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
+        name = choose(self.engine, program.wires, len(angles)).engine
+        if name not in self._engines:
+            self._engines[name] = create(name, self.precision)
         with self.timings.measure("execute"):
-            return self._engine.evaluate(program, angles)
+            return self._engines[name].evaluate(program, angles)
 
 
 class Sampled:
@@ -41,20 +48,28 @@ class Sampled:
 
     name = "sampled"
 
-    def __init__(self, shots: int, seed: int = 0) -> None:
+    def __init__(
+        self, shots: int, seed: int = 0, engine: str = "auto", precision: torch.dtype | None = None
+    ) -> None:
         self.shots = shots
         self.timings = Timings()
-        self._engine = PennyLaneEngine()
+        self._exact = Exact(engine, precision)
         self._generator = np.random.default_rng(seed)
+        self._circuits: dict[str, list[tuple[measure.Group, Program]]] = {}
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
-        groups = measure.groups(program)
+        if program.key not in self._circuits:
+            self._circuits[program.key] = [
+                (group, measure.group_program(program, group)) for group in measure.groups(program)
+            ]
+        circuits = self._circuits[program.key]
+        groups = tuple(group for group, _ in circuits)
         with self.timings.measure("execute"), torch.no_grad():
-            frequencies = [self._sample(measure.group_program(program, group), angles) for group in groups]
+            frequencies = [self._sample(circuit, angles) for _, circuit in circuits]
         with self.timings.measure("postprocess"):
             return torch.as_tensor(measure.combine(program, groups, frequencies, len(angles))).to(angles)
 
     def _sample(self, program: Program, angles: Tensor) -> np.ndarray:
-        probabilities = self._engine.evaluate(program, angles.double()).cpu().numpy().clip(min=0.0)
+        probabilities = self._exact.run(program, angles).double().cpu().numpy().clip(min=0.0)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         return self._generator.multinomial(self.shots, probabilities) / self.shots

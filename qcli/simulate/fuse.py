@@ -86,10 +86,10 @@ _CLIFFORD: dict[str, NDArray[np.complex128]] = {
     "Adjoint(S)": np.diag([1, -1j]),
     "SX": np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2,
     "Adjoint(SX)": np.array([[1 - 1j, 1 + 1j], [1 + 1j, 1 - 1j]]) / 2,
-    "CNOT": np.eye(4, dtype=complex)[[0, 1, 3, 2]],
+    "CNOT": np.eye(4).astype(complex)[[0, 1, 3, 2]],
     "CY": np.block([[np.eye(2), np.zeros((2, 2))], [np.zeros((2, 2)), PAULI[2]]]),
     "CZ": np.diag([1, 1, 1, -1]).astype(complex),
-    "SWAP": np.eye(4, dtype=complex)[[0, 2, 1, 3]],
+    "SWAP": np.eye(4).astype(complex)[[0, 2, 1, 3]],
     "ISWAP": np.diag([1, 1j, 1j, 1])[[0, 2, 1, 3]],
 }
 _DIAGONAL = {

@@ -19,11 +19,11 @@ GROW, QUAD, PAIR, EXCHANGE, FILL = range(5)
 move the wires grown so far into the lanes."""
 KIND, BLOCK, SIZE, BITS = range(4)
 """Columns of `Tables.ops`. SIZE: local bits in use; BITS: local bit positions (GROW: the wire; QUAD: more and less
-significant; PAIR: target, control, index step of the target; EXCHANGE and FILL: the lanes' bits, most significant first)."""
+significant; PAIR: target, control, index step of the target; EXCHANGE, FILL: the lanes', most significant first)."""
 OPS, ROWS, TILES = range(3)
 """Columns of `Tables.stages`: where a stage begins in `ops`, `rows` and `tiles`."""
 X, Z, LANE_X, ODD = range(4)
-"""Columns of `Tables.terms`: flipped row bits, sign row bits, flipped lane bits, whether the word has an odd number of Y."""
+"""Columns of `Tables.terms`: flipped row bits, sign row bits, flipped lane bits, whether the number of Y is odd."""
 
 
 class Tables(NamedTuple):
@@ -183,7 +183,12 @@ def _next(index, skipped):
 @njit(nogil=True)
 def _grow(state, at, rows, size, bit, matrices, m):
     w = width(state)
-    ar, ai, br, bi = load(matrices, m), load(matrices, m + w), load(matrices, m + 16 * w), load(matrices, m + 17 * w)
+    ar, ai, br, bi = (
+        load(matrices, m),
+        load(matrices, m + w),
+        load(matrices, m + 16 * w),
+        load(matrices, m + 17 * w),
+    )
     step = rows[1 << bit] * 2 * w
     j = 0
     while j < 1 << size:
@@ -272,8 +277,18 @@ def _pair(state, at, rows, size, bit, skipped, matrices, m, a, b):
     """Multiply by entries a, b of a 4×4 matrix on the wire at `bit`, for the rows without the bits `skipped`."""
     w = width(state)
     aa, ab, ba, bb = m + 10 * a * w, m + 2 * (4 * a + b) * w, m + 2 * (4 * b + a) * w, m + 10 * b * w
-    aar, aai, abr, abi = load(matrices, aa), load(matrices, aa + w), load(matrices, ab), load(matrices, ab + w)
-    bar, bai, bbr, bbi = load(matrices, ba), load(matrices, ba + w), load(matrices, bb), load(matrices, bb + w)
+    aar, aai, abr, abi = (
+        load(matrices, aa),
+        load(matrices, aa + w),
+        load(matrices, ab),
+        load(matrices, ab + w),
+    )
+    bar, bai, bbr, bbi = (
+        load(matrices, ba),
+        load(matrices, ba + w),
+        load(matrices, bb),
+        load(matrices, bb + w),
+    )
     step = rows[1 << bit] * 2 * w
     j = 0
     while j < 1 << size:
@@ -292,8 +307,18 @@ def _undo_pair(psi, lam, at, rows, size, bit, skipped, matrices, m, overlaps, ra
     """`_pair` on both ψ and λ, adding before those of the raw overlaps (see `_overlap4`) that belong to a and b."""
     w = width(psi)
     aa, ab, ba, bb = m + 10 * a * w, m + 2 * (4 * a + b) * w, m + 2 * (4 * b + a) * w, m + 10 * b * w
-    aar, aai, abr, abi = load(matrices, aa), load(matrices, aa + w), load(matrices, ab), load(matrices, ab + w)
-    bar, bai, bbr, bbi = load(matrices, ba), load(matrices, ba + w), load(matrices, bb), load(matrices, bb + w)
+    aar, aai, abr, abi = (
+        load(matrices, aa),
+        load(matrices, aa + w),
+        load(matrices, ab),
+        load(matrices, ab + w),
+    )
+    bar, bai, bbr, bbi = (
+        load(matrices, ba),
+        load(matrices, ba + w),
+        load(matrices, bb),
+        load(matrices, bb + w),
+    )
     pair = _PAIR_INDEX[a, b]
     d0, d1 = load(overlaps, raw + a * w), load(overlaps, raw + b * w)
     e, f = load(overlaps, raw + (4 + pair) * w), load(overlaps, raw + (10 + pair) * w)
@@ -327,7 +352,12 @@ def _undo_pair(psi, lam, at, rows, size, bit, skipped, matrices, m, overlaps, ra
 def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, overlaps, raw):
     """Add the 16 raw overlaps: Im z_aa; Im(z_ab + z_ba) and Re(z_ab - z_ba) for a < b, with z_ab = Σ λ_a* ψ_b."""
     w = width(psi)
-    d0, d1, d2, d3 = load(overlaps, raw), load(overlaps, raw + w), load(overlaps, raw + 2 * w), load(overlaps, raw + 3 * w)
+    d0, d1, d2, d3 = (
+        load(overlaps, raw),
+        load(overlaps, raw + w),
+        load(overlaps, raw + 2 * w),
+        load(overlaps, raw + 3 * w),
+    )
     e01, e02, e03 = load(overlaps, raw + 4 * w), load(overlaps, raw + 5 * w), load(overlaps, raw + 6 * w)
     e12, e13, e23 = load(overlaps, raw + 7 * w), load(overlaps, raw + 8 * w), load(overlaps, raw + 9 * w)
     f01, f02, f03 = load(overlaps, raw + 10 * w), load(overlaps, raw + 11 * w), load(overlaps, raw + 12 * w)
@@ -405,7 +435,13 @@ def _exchange(state, at, rows, size, bits):
 @njit(nogil=True)
 def _apply(ops, o, state, at, rows, matrices):
     w = width(state)
-    kind, size, bit_a, bit_b, step = ops[o, KIND], ops[o, SIZE], ops[o, BITS], ops[o, BITS + 1], ops[o, BITS + 2]
+    kind, size, bit_a, bit_b, step = (
+        ops[o, KIND],
+        ops[o, SIZE],
+        ops[o, BITS],
+        ops[o, BITS + 1],
+        ops[o, BITS + 2],
+    )
     m = 64 * w * ops[o, BLOCK]
     if kind == QUAD:
         _quad(state, at, rows, size, bit_a, bit_b, matrices, m)
@@ -422,7 +458,13 @@ def _apply(ops, o, state, at, rows, matrices):
 @njit(nogil=True)
 def _undo(ops, o, psi, lam, at, rows, matrices, overlaps):
     w = width(psi)
-    kind, size, bit_a, bit_b, step = ops[o, KIND], ops[o, SIZE], ops[o, BITS], ops[o, BITS + 1], ops[o, BITS + 2]
+    kind, size, bit_a, bit_b, step = (
+        ops[o, KIND],
+        ops[o, SIZE],
+        ops[o, BITS],
+        ops[o, BITS + 1],
+        ops[o, BITS + 2],
+    )
     m, raw = 64 * w * ops[o, BLOCK], 16 * w * ops[o, BLOCK]
     adjoint = m + 32 * w
     if kind == QUAD:
@@ -433,7 +475,9 @@ def _undo(ops, o, psi, lam, at, rows, matrices, overlaps):
         skipped = (1 << bit_a) | (1 << bit_b)
         for value in range(2):
             a, there = value * (3 - step), at + value * rows[1 << bit_b] * 2 * w
-            _undo_pair(psi, lam, there, rows, size, bit_a, skipped, matrices, adjoint, overlaps, raw, a, a + step)
+            _undo_pair(
+                psi, lam, there, rows, size, bit_a, skipped, matrices, adjoint, overlaps, raw, a, a + step
+            )
     elif kind == GROW:
         _undo_grow(psi, lam, at, rows, size, bit_a, matrices, m, overlaps, raw)
     else:
@@ -499,7 +543,7 @@ def _sign(terms, t, row, like):
 def expectations(plan, psi, row_from, row_to, values):
     """Add the terms' expectation values over some rows to `values` `(terms, W)`.
 
-    `plan.signs_within` `(terms, S)` are the signs of the rows of a section of S rows; the others are one sign for all."""
+    `plan.signs_within` `(terms, S)` are the signs within a section of S rows; each section has one sign beside."""
     w = width(psi)
     terms, signs = plan.terms, plan.signs_within
     section = signs.shape[1]
@@ -603,7 +647,7 @@ def scatter(plan, rotation_from, sample, step, count, by_rotation, gradients):
 
 @njit(nogil=True, cache=True)
 def finish(plan, trigonometry, overlaps, gradients):
-    """Add the gradients of the shared blocks' angles, from raw overlaps `(parts, blocks·16·W)`, to the first sample's."""
+    """Add the gradients of the shared angles, from raw overlaps `(parts, blocks·16·W)`, to the first sample's."""
     w = width(overlaps)
     for part in range(1, len(overlaps)):
         overlaps[0] += overlaps[part]
@@ -612,13 +656,25 @@ def finish(plan, trigonometry, overlaps, gradients):
     scatter(plan, 0, 0, 0, w, by_rotation, gradients)
 
 
-@njit(nogil=True)
-def _prepare(plan, group, batch, cos, sin, trigonometry, matrices):
+@njit(nogil=True, cache=True)
+def finish_own(plan, group, trigonometry, overlaps, gradients):
+    """Add the gradients of a group's own blocks' angles, from their raw overlaps, to those of its samples."""
+    w = width(overlaps)
+    by_rotation = np.empty(len(trigonometry) // 2, dtype=overlaps.dtype)
+    chain(plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, overlaps, by_rotation)
+    sample, step, count = _lanes(plan, group, len(gradients), w)
+    scatter(plan, plan.first[plan.shared_blocks], sample, step, count, by_rotation, gradients)
+
+
+@njit(nogil=True, cache=True)
+def prepare(plan, group, batch, cos, sin, trigonometry, matrices):
     """The matrices of the blocks that are a group's own."""
     w = width(matrices)
     sample, step, _ = _lanes(plan, group, batch, w)
     pack(cos, sin, sample, step, trigonometry)
-    build(plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, matrices[plan.shared_blocks * 64 * w :])
+    build(
+        plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, matrices[plan.shared_blocks * 64 * w :]
+    )
 
 
 @njit(nogil=True)
@@ -642,7 +698,7 @@ def forward(plan, group_from, group_to, cos, sin, matrices, states, outputs):
     values = np.empty(len(plan.terms) * w, dtype=matrices.dtype)
     for group in range(group_from, group_to):
         state = states[min(group, len(states) - 1)]
-        _prepare(plan, group, len(outputs), cos, sin, trigonometry, matrices)
+        prepare(plan, group, len(outputs), cos, sin, trigonometry, matrices)
         _run(plan, state, matrices)
         values[:] = 0
         expectations(plan, state, 0, len(state) // (2 * w), values)
@@ -650,7 +706,9 @@ def forward(plan, group_from, group_to, cos, sin, matrices, states, outputs):
 
 
 @njit(nogil=True, cache=True)
-def backward(plan, part_from, part_to, cos, sin, matrices, states, kept, by_output, densities, overlaps, gradients):
+def backward(
+    plan, part_from, part_to, cos, sin, matrices, states, kept, by_output, densities, overlaps, gradients
+):
     """From gradients of the outputs `(batch, outputs)` and of the squared amplitudes `(groups, rows·W)` to the raw
     overlaps of the shared blocks, summed over the groups of each part, `(parts, blocks·16·W)`, and the gradients of the
     other angles `(batch, angles)`.
@@ -659,7 +717,6 @@ def backward(plan, part_from, part_to, cos, sin, matrices, states, kept, by_outp
     w = width(matrices)
     groups = len(densities)
     trigonometry = np.empty(2 * cos.shape[1] * w, dtype=matrices.dtype)
-    by_rotation = np.empty(cos.shape[1] * w, dtype=matrices.dtype)
     by_term = np.empty(len(plan.terms) * w, dtype=matrices.dtype)
     lam = np.empty(states.shape[1], dtype=matrices.dtype)
     for part in range(part_from, part_to):
@@ -667,7 +724,7 @@ def backward(plan, part_from, part_to, cos, sin, matrices, states, kept, by_outp
         own = raw[plan.shared_blocks * 16 * w :]
         for group in range(part * groups // len(overlaps), (part + 1) * groups // len(overlaps)):
             psi = states[min(group, len(states) - 1)]
-            _prepare(plan, group, len(by_output), cos, sin, trigonometry, matrices)
+            prepare(plan, group, len(by_output), cos, sin, trigonometry, matrices)
             if not kept:
                 _run(plan, psi, matrices)
             spread(plan, group, by_output, by_term)
@@ -676,6 +733,4 @@ def backward(plan, part_from, part_to, cos, sin, matrices, states, kept, by_outp
             for stage in range(len(plan.stages) - 2, -1, -1):
                 tiles = plan.stages[stage + 1, TILES] - plan.stages[stage, TILES]
                 backward_stage(plan, stage, 0, tiles, psi, lam, matrices, raw)
-            chain(plan, plan.shared_blocks, len(plan.first) - 1, trigonometry, own, by_rotation)
-            sample, step, count = _lanes(plan, group, len(by_output), w)
-            scatter(plan, plan.first[plan.shared_blocks], sample, step, count, by_rotation, gradients)
+            finish_own(plan, group, trigonometry, own, gradients)

@@ -6,7 +6,7 @@ intermediate values stay in registers. LLVM splits the vectors on machines with 
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
 from numba import types
@@ -38,7 +38,7 @@ class _LanesModel(models.PrimitiveModel):
 def _operator(function: Callable[..., Any], instruction: str) -> None:
     @infer_global(function)
     class _Template(ConcreteTemplate):
-        cases = [signature(lanes, lanes, lanes) for lanes in _LANES.values()]
+        cases: ClassVar = [signature(lanes, lanes, lanes) for lanes in _LANES.values()]
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         return getattr(builder, instruction)(*args, flags=("contract",))

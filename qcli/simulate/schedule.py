@@ -73,6 +73,7 @@ def schedule(program: Program, fused: Fused, dtype: DTypeLike, lanes_are_wires: 
     row_wires = tuple(sorted(position, key=lambda wire: position[wire]))
     rows = max(2 ** len(row_wires), width if lanes_are_wires else 1)
     section = np.arange(min(rows, SECTION))
+    ops, table, stage_rows, tiles = _arrays(stages, {id(block): k for k, block in enumerate(blocks)})
     tables = Tables(
         lanes_are_wires=lanes_are_wires,
         shared_blocks=sum(not block.per_sample for block in blocks),
@@ -88,7 +89,10 @@ def schedule(program: Program, fused: Fused, dtype: DTypeLike, lanes_are_wires: 
         weights=weights,
         signs_within=_signs(section & terms[:, 1:2]).astype(dtype),
         start=(np.eye(1, width)[0] if lanes_are_wires else np.ones(width)).astype(dtype),
-        **_arrays(stages, {id(block): k for k, block in enumerate(blocks)}),
+        ops=ops,
+        stages=table,
+        rows=stage_rows,
+        tiles=tiles,
     )
     offsets = np.array([rotation.offset for rotation in rotations])
     return Schedule(tables, lane_wires, row_wires, rows, len(blocks), offsets)
@@ -101,7 +105,7 @@ def _growing(fused: Fused, lane_count: int) -> Iterator[_Operation]:
     """
     first_use = {wire: len(fused.blocks) for wire in fused.wires}
     for k, block in reversed(list(enumerate(fused.blocks))):
-        first_use |= {wire: k for wire in block.wires}
+        first_use |= dict.fromkeys(block.wires, k)
     starts = {block.wires[0]: block for block in fused.starts}
     grown: set[int] = set()
 
@@ -153,7 +157,7 @@ def _bits(operation: _Operation, position: dict[int, int]) -> tuple[int, ...]:
     """The bit positions an operation is told, by `position` of each wire."""
     block = operation.block
     if operation.kind == PAIR:
-        assert block is not None
+        assert block is not None and block.control is not None
         target = position[block.wires[1 - block.control]]
         return target, position[block.wires[block.control]], 1 if block.control == 0 else 2
     return tuple(position[wire] for wire in operation.wires)
@@ -236,8 +240,10 @@ def _latest_used(
     return tuple(sorted(first_use, key=lambda wire: (-first_use[wire], wire))[:count])
 
 
-def _arrays(stages: Sequence[_Stage], number: dict[int, int]) -> dict[str, NDArray[np.integer]]:
-    """The stages as tables."""
+def _arrays(
+    stages: Sequence[_Stage], number: dict[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """`ops`, `stages`, `rows` and `tiles` of the tables."""
     ops: list[list[int]] = []
     table: list[list[int]] = []
     rows: list[NDArray[np.int64]] = []
@@ -253,12 +259,12 @@ def _arrays(stages: Sequence[_Stage], number: dict[int, int]) -> dict[str, NDArr
         tiles.append(_deposited(others))
         at += [len(stage.operations), len(rows[-1]), len(tiles[-1])]
     table.append(at.tolist())
-    return {
-        "ops": np.array(ops, dtype=np.int64).reshape(-1, 7),
-        "stages": np.array(table, dtype=np.int64),
-        "rows": np.concatenate([np.zeros(0, int), *rows]).astype(np.int32),
-        "tiles": np.concatenate([np.zeros(0, int), *tiles]).astype(np.int32),
-    }
+    return (
+        np.array(ops, dtype=np.int64).reshape(-1, 7),
+        np.array(table, dtype=np.int64),
+        np.concatenate([np.zeros(0, int), *rows]).astype(np.int32),
+        np.concatenate([np.zeros(0, int), *tiles]).astype(np.int32),
+    )
 
 
 def _deposited(bits: Sequence[int]) -> NDArray[np.int64]:
@@ -272,7 +278,7 @@ def _deposited(bits: Sequence[int]) -> NDArray[np.int64]:
 def _terms(
     program: Program, lane_wires: tuple[int, ...], position: dict[int, int], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """The Pauli words of all expectation values as bit masks (see `kernels.Tables`), with weights and output columns."""
+    """The Pauli words of all expectation values (see `kernels.Tables`), with weights per lane and output columns."""
     lane_bit = {wire: len(lane_wires) - 1 - k for k, wire in enumerate(lane_wires)}
     terms: list[list[int]] = []
     weights: list[NDArray[np.float64]] = []
@@ -301,7 +307,7 @@ def _terms(
     )
 
 
-def _signs(bits: NDArray[np.int64]) -> NDArray[np.float64]:
+def _signs(bits: NDArray[np.int64]) -> NDArray[np.floating]:
     """-1 where the number of ones is odd."""
     return 1.0 - 2.0 * (np.bitwise_count(bits) & 1)
 

@@ -54,7 +54,8 @@ class SplitInfo(_Record):
 
 
 class Settings(_Record):
-    """How to train. `patience`: epochs without a better validation loss before stopping early."""
+    """How to train. `patience`: epochs without a better validation loss before stopping early; `engine` and `precision`
+    of the circuits' simulation."""
 
     epochs: int = Field(30, ge=1)
     batch: int = Field(32, ge=1)
@@ -63,6 +64,8 @@ class Settings(_Record):
     seed: int = Field(0, ge=0, lt=2**32)
     seeds: int = Field(1, ge=1)
     patience: int = Field(10, ge=1)
+    engine: Literal["auto", "cpu", "torch", "lightning"] = "auto"
+    precision: Literal["float32", "float64"] = "float32"
 
 
 class Parameters(_Record):

@@ -17,7 +17,11 @@ from qcli.files import write_atomic, write_json
 from qcli.model.checkpoint import save_tensors
 from qcli.model.layer import quantum_layers
 from qcli.model.load import build_model, find_model, parse_options
-from qcli.simulate.pennylane import MAX_WIRES
+from qcli.simulate import memory
+from qcli.simulate.engine import Choice, choose, precision_named
+from qcli.simulate.exact import Exact
+from qcli.simulate.executor import using
+from qcli.simulate.fuse import fuse
 from qcli.train.baselines import Baseline, baselines
 from qcli.train.loop import Epoch, Listener, fit, predict
 from qcli.train.metrics import Metrics, evaluate, summary
@@ -80,7 +84,7 @@ def prepare(
     check_batch(parts, settings.batch)
     fit_scaler(dataset, parts)
     hybrid = build_model(source, dataset.x.shape[1], len(dataset.classes), values, settings.seed)
-    _check_trainable(hybrid, str(source.file))
+    _check_trainable(hybrid, str(source.file), settings)
     info = RunInfo(
         schema="qcli.run/1",
         model=ModelInfo(name=source.name, path=source.path, sha256=source.sha256, options=values),
@@ -105,20 +109,27 @@ def resume(run: Run, listener: Listener | None = None) -> Run:
     training, validation = run.rows("train"), run.rows("validation")
     best: dict[int, dict[str, Tensor]] = {}
     histories: dict[int, list[Epoch]] = {}
-    for seed in range(run.info.training.seed, run.info.training.seed + run.info.training.seeds):
-        model = run.new_model(seed)
-        checkpoint = run.path / "checkpoints" / f"seed-{seed}.safetensors"
-        log = _Log(
-            run.path / "history.jsonl", [e for history in histories.values() for e in history], listener
-        )
-        best[seed], histories[seed] = fit(
-            model, training, validation, run.info.training, seed, checkpoint, log
-        )
+    settings = run.info.training
+    with using(Exact(settings.engine, precision_named(settings.precision))):
+        for seed in range(settings.seed, settings.seed + settings.seeds):
+            checkpoint = run.path / "checkpoints" / f"seed-{seed}.safetensors"
+            finished = [epoch for history in histories.values() for epoch in history]
+            log = _Log(run.path / "history.jsonl", finished, listener)
+            best[seed], histories[seed] = fit(
+                run.new_model(seed), training, validation, settings, seed, checkpoint, log
+            )
     _write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
     chosen = min(histories, key=lambda seed: min(epoch.val_loss for epoch in histories[seed]))
     save_tensors(run.weights_file, best[chosen], {"seed": chosen, "model": run.info.model.name})
-    write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen))
+    with using(Exact(settings.engine, precision_named(settings.precision))):
+        write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen))
     return run
+
+
+def engine_of(run: Run) -> Choice:
+    """The engine that trains a run's widest circuit, and why."""
+    wires = max(program.wires for layer in quantum_layers(run.new_model()) for program in layer.programs)
+    return choose(run.info.training.engine, wires, run.info.training.batch)
 
 
 class _Log:
@@ -165,6 +176,7 @@ def _metrics(
         "summary": summary(list(per_seed.values())).to_json(),
         "baselines": [baseline.to_json() for baseline in rivals],
         "epsilon": EPSILON,
+        "engine": {**asdict(engine_of(run)), "precision": run.info.training.precision},
         "test_samples": len(y),
         "interval": "95 %: Wilson for accuracy, percentile bootstrap for macro-F1 and ECE",
         "verdict": _verdict(run.info.model.name, per_seed[chosen], rivals),
@@ -190,17 +202,12 @@ def _verdict(name: str, hybrid: Metrics, rivals: list[Baseline]) -> str:
     return f"Ahead of the classical baselines, within the intervals: {comparison}."
 
 
-def _check_trainable(model: nn.Module, where: str) -> None:
-    """Raises QcliError for a model without parameters to train, or too wide to simulate."""
+def _check_trainable(model: nn.Module, where: str, settings: Settings) -> None:
+    """Raises QcliError for a model without parameters to train, or whose states do not fit into memory."""
     if _count(model) == 0:
         raise QcliError("the model has nothing to train", where, "give it weights that require a gradient")
-    wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
-    if wires > MAX_WIRES:
-        raise QcliError(
-            f"{wires} wires are too many to simulate, and so to train",
-            where,
-            f"use at most {MAX_WIRES} wires; estimate-cost prices wider models untrained",
-        )
+    wires = max(len(fuse(program).wires) for layer in quantum_layers(model) for program in layer.programs)
+    memory.check(wires, 8 if settings.precision == "float32" else 16, states=2)
 
 
 def _count(model: nn.Module) -> int:

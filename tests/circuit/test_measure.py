@@ -11,7 +11,7 @@ from qcli.circuit import measure
 from qcli.circuit.trace import trace
 from qcli.simulate.exact import Sampled
 from qcli.simulate.executor import using
-from qcli.simulate.pennylane import PennyLaneEngine
+from qcli.simulate.cpu import CpuEngine
 from tests.circuit.random_circuits import RandomCircuit
 
 
@@ -20,7 +20,7 @@ from tests.circuit.random_circuits import RandomCircuit
 def test_exact_frequencies_of_the_groups_combine_to_the_exact_outputs(seed, wires):
     program = trace(RandomCircuit(seed, wires, 2, 2, depth=12), 2, {"weights": (2,)})
     angles = program.angle_map(torch.rand(3, 2, dtype=torch.float64), torch.rand(2, dtype=torch.float64))
-    engine = PennyLaneEngine()
+    engine = CpuEngine()
     groups = measure.groups(program)
     frequencies = [engine.evaluate(measure.group_program(program, g), angles).numpy() for g in groups]
     combined = measure.combine(program, groups, frequencies, 3)

@@ -1,4 +1,4 @@
-"""The engine made of PennyLane's default.qubit: differentiable by backpropagation, batched by broadcasting."""
+"""What the engines are compared with."""
 
 import pennylane as qml
 import torch
@@ -6,39 +6,10 @@ from pennylane.devices.qubit import simulate
 from torch import Tensor
 
 from qcli.circuit.program import Expectation, Gate, Measurement, Program
-from qcli.errors import QcliError
-
-MAX_WIRES = 26
-"""Above this a single complex128 state and its gradient no longer fit in the memory of a laptop."""
-_AMPLITUDES_AT_ONCE = 2**22
 
 
-class PennyLaneEngine:
-    """Exact outputs of a Program; gradients with respect to the angles by torch."""
-
-    name = "default.qubit"
-
-    def evaluate(self, program: Program, angles: Tensor) -> Tensor:
-        """Outputs `(batch, program.outputs)` for angles `(batch, angles)`, in the dtype of the angles.
-
-        Raises:
-            QcliError: the register is too wide for a state vector in memory.
-        """
-        if program.wires > MAX_WIRES:
-            raise QcliError(
-                f"{program.wires} wires need {16 * 2**program.wires / 2**30:,.0f} GiB for one state vector",
-                "simulation",
-                f"use at most {MAX_WIRES} wires",
-            )
-        if not torch.isfinite(angles).all():
-            raise QcliError(
-                "an angle is NaN or infinite", "quantum layer", "lower --lr, or check the layer's inputs"
-            )
-        rows = max(1, _AMPLITUDES_AT_ONCE // 2**program.wires)
-        return torch.cat([_evaluate(program, part) for part in torch.split(angles, rows)]).to(angles.dtype)
-
-
-def _evaluate(program: Program, angles: Tensor) -> Tensor:
+def default_qubit(program: Program, angles: Tensor) -> Tensor:
+    """Outputs in float64, differentiable, of PennyLane's default.qubit by backpropagation."""
     from_inputs = program.angle_map.from_inputs
     values = angles.to(torch.float64)
 
