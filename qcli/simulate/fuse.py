@@ -78,19 +78,22 @@ class _Element:
 
 _S2 = np.sqrt(0.5)
 _CLIFFORD: dict[str, NDArray[np.complex128]] = {
-    "PauliX": PAULI[1],
-    "PauliY": PAULI[2],
-    "PauliZ": PAULI[3],
-    "Hadamard": np.array([[_S2, _S2], [_S2, -_S2]], dtype=complex),
-    "S": np.diag([1, 1j]),
-    "Adjoint(S)": np.diag([1, -1j]),
-    "SX": np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2,
-    "Adjoint(SX)": np.array([[1 - 1j, 1 + 1j], [1 + 1j, 1 - 1j]]) / 2,
-    "CNOT": np.eye(4).astype(complex)[[0, 1, 3, 2]],
-    "CY": np.block([[np.eye(2), np.zeros((2, 2))], [np.zeros((2, 2)), PAULI[2]]]),
-    "CZ": np.diag([1, 1, 1, -1]).astype(complex),
-    "SWAP": np.eye(4).astype(complex)[[0, 2, 1, 3]],
-    "ISWAP": np.diag([1, 1j, 1j, 1])[[0, 2, 1, 3]],
+    name: np.array(matrix, dtype=np.complex128)
+    for name, matrix in {
+        "PauliX": PAULI[1],
+        "PauliY": PAULI[2],
+        "PauliZ": PAULI[3],
+        "Hadamard": [[_S2, _S2], [_S2, -_S2]],
+        "S": [[1, 0], [0, 1j]],
+        "Adjoint(S)": [[1, 0], [0, -1j]],
+        "SX": [[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]],
+        "Adjoint(SX)": [[0.5 - 0.5j, 0.5 + 0.5j], [0.5 + 0.5j, 0.5 - 0.5j]],
+        "CNOT": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]],
+        "CY": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, -1j], [0, 0, 1j, 0]],
+        "CZ": np.diag([1, 1, 1, -1]),
+        "SWAP": [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]],
+        "ISWAP": [[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]],
+    }.items()
 }
 _DIAGONAL = {
     "PauliZ": (0,), "S": (0,), "Adjoint(S)": (0,), "CNOT": (0,), "CY": (0,), "CZ": (0, 1),

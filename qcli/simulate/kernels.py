@@ -8,10 +8,10 @@ Matrices are `(16, 2, W)`: 4×4 entries, row by row, one per lane. See docs/engi
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from qcli.simulate.fuse import PAULI_WORDS
+from qcli.simulate.jit import inlined, kernel
 from qcli.simulate.lanes import load, parity, peek, splat, store, width
 
 GROW, QUAD, PAIR, EXCHANGE, FILL = range(5)
@@ -88,7 +88,7 @@ for _k, (_a, _b) in enumerate(_PAIRS):
     _PAIR_INDEX[_a, _b] = _k
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def build(plan, block_from, block_to, trigonometry, matrices):
     """Matrices of some blocks and their adjoints, `(blocks, 2, 16, 2, W)`, from cos(θ/2) and sin(θ/2) of their
     rotations, `(rotations, 2, W)`."""
@@ -140,7 +140,7 @@ def build(plan, block_from, block_to, trigonometry, matrices):
                 store(matrices, there + w, zero - yi)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def chain(plan, block_from, block_to, trigonometry, overlaps, gradients):
     """Gradients of rotation angles `(rotations, W)` from the raw overlaps `(blocks, 16, W)` of their blocks.
 
@@ -174,13 +174,13 @@ def chain(plan, block_from, block_to, trigonometry, overlaps, gradients):
                 store(k, p * w, c * y - s * x)
 
 
-@njit(nogil=True)
+@inlined
 def _next(index, skipped):
     """The next larger number that has none of the bits `skipped`."""
     return ((index | skipped) + 1) & ~skipped
 
 
-@njit(nogil=True)
+@inlined
 def _grow(state, at, rows, size, bit, matrices, m):
     w = width(state)
     ar, ai, br, bi = (
@@ -202,7 +202,7 @@ def _grow(state, at, rows, size, bit, matrices, m):
         store(state, i1 + w, br * xi + bi * xr)
 
 
-@njit(nogil=True)
+@inlined
 def _undo_grow(psi, lam, at, rows, size, bit, matrices, m, overlaps, raw):
     """The reverse of `_grow` on both ψ and λ: the wire is projected on the state it was given; overlaps as before."""
     w = width(psi)
@@ -232,7 +232,7 @@ def _undo_grow(psi, lam, at, rows, size, bit, matrices, m, overlaps, raw):
     store(overlaps, raw + 11 * w, f)
 
 
-@njit(nogil=True)
+@inlined
 def _row4(matrices, m, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i):
     w = width(matrices)
     ar, ai, br, bi = (
@@ -246,7 +246,7 @@ def _row4(matrices, m, x0r, x0i, x1r, x1i, x2r, x2i, x3r, x3i):
     return re, im
 
 
-@njit(nogil=True)
+@inlined
 def _quad(state, at, rows, size, bit_a, bit_b, matrices, m):
     """Multiply by a 4×4 matrix; `bit_a` is the more significant bit of its index."""
     w = width(state)
@@ -272,7 +272,7 @@ def _quad(state, at, rows, size, bit_a, bit_b, matrices, m):
         store(state, i3 + w, y3i)
 
 
-@njit(nogil=True)
+@inlined
 def _pair(state, at, rows, size, bit, skipped, matrices, m, a, b):
     """Multiply by entries a, b of a 4×4 matrix on the wire at `bit`, for the rows without the bits `skipped`."""
     w = width(state)
@@ -302,7 +302,7 @@ def _pair(state, at, rows, size, bit, skipped, matrices, m, a, b):
         store(state, i1 + w, bar * xi + bai * xr + bbr * yi + bbi * yr)
 
 
-@njit(nogil=True)
+@inlined
 def _undo_pair(psi, lam, at, rows, size, bit, skipped, matrices, m, overlaps, raw, a, b):
     """`_pair` on both ψ and λ, adding before those of the raw overlaps (see `_overlap4`) that belong to a and b."""
     w = width(psi)
@@ -348,7 +348,7 @@ def _undo_pair(psi, lam, at, rows, size, bit, skipped, matrices, m, overlaps, ra
     store(overlaps, raw + (10 + pair) * w, f)
 
 
-@njit(nogil=True)
+@inlined
 def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, overlaps, raw):
     """Add the 16 raw overlaps: Im z_aa; Im(z_ab + z_ba) and Re(z_ab - z_ba) for a < b, with z_ab = Σ λ_a* ψ_b."""
     w = width(psi)
@@ -406,7 +406,7 @@ def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, overlaps, raw):
     store(overlaps, raw + 15 * w, f23)
 
 
-@njit(nogil=True)
+@inlined
 def _exchange(state, at, rows, size, bits):
     """Swap the wires in the lanes with the row wires at the local positions `bits` (most significant first)."""
     w = width(state)
@@ -432,7 +432,7 @@ def _exchange(state, at, rows, size, bits):
         j = _next(j, skipped)
 
 
-@njit(nogil=True)
+@inlined
 def _apply(ops, o, state, at, rows, matrices):
     w = width(state)
     kind, size, bit_a, bit_b, step = (
@@ -455,7 +455,7 @@ def _apply(ops, o, state, at, rows, matrices):
         _exchange(state, at, rows, size, ops[o, BITS:])
 
 
-@njit(nogil=True)
+@inlined
 def _undo(ops, o, psi, lam, at, rows, matrices, overlaps):
     w = width(psi)
     kind, size, bit_a, bit_b, step = (
@@ -487,7 +487,7 @@ def _undo(ops, o, psi, lam, at, rows, matrices, overlaps):
             _exchange(state, at, rows, size, ops[o, BITS:])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def forward_stage(plan, stage, tile_from, tile_to, state, matrices):
     """Apply the operations of a stage, one after the other, to each of some tiles."""
     w = width(state)
@@ -499,7 +499,7 @@ def forward_stage(plan, stage, tile_from, tile_to, state, matrices):
             _apply(ops, o, state, at, rows, matrices)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def backward_stage(plan, stage, tile_from, tile_to, psi, lam, matrices, overlaps):
     """Undo a stage on ψ and take λ back with it; add every block's raw overlaps `(blocks, 16, W)` on the way."""
     w = width(psi)
@@ -511,7 +511,7 @@ def backward_stage(plan, stage, tile_from, tile_to, psi, lam, matrices, overlaps
             _undo(ops, o, psi, lam, at, rows, matrices, overlaps)
 
 
-@njit(nogil=True)
+@inlined
 def _turned(terms, t, psi, row):
     """Row `row` of P·ψ for the Pauli word of term t, without its sign."""
     w = width(psi)
@@ -528,18 +528,18 @@ def _turned(terms, t, psi, row):
     return re, im
 
 
-@njit(nogil=True)
+@inlined
 def _diagonal(terms, t):
     return terms[t, X] == 0 and terms[t, LANE_X] == 0
 
 
-@njit(nogil=True)
+@inlined
 def _sign(terms, t, row, like):
     """The sign that term t gives to a row, in every lane."""
     return splat(like, like.dtype.type(1 - 2 * parity((row ^ terms[t, X]) & terms[t, Z])))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def expectations(plan, psi, row_from, row_to, values):
     """Add the terms' expectation values over some rows to `values` `(terms, W)`.
 
@@ -565,7 +565,7 @@ def expectations(plan, psi, row_from, row_to, values):
             store(values, t * w, load(values, t * w) + _sign(terms, t, start, psi) * value)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def seed(plan, psi, lam, row_from, row_to, gradients, densities):
     """λ = Σ gradients[t]·P[t]·ψ + densities·ψ on some rows, with `gradients` `(terms, W)` and `densities` `(rows, W)`
     or empty."""
@@ -593,7 +593,7 @@ def seed(plan, psi, lam, row_from, row_to, gradients, densities):
             store(lam, at + w, im + factor * xi)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pack(cos, sin, sample, step, trigonometry):
     """Lane l of `trigonometry` `(rotations, 2, W)` from row sample + l·step of `cos` and `sin` `(batch, rotations)`."""
     w = width(trigonometry)
@@ -604,7 +604,7 @@ def pack(cos, sin, sample, step, trigonometry):
             trigonometry[(2 * r + 1) * w + lane] = sin[row, r]
 
 
-@njit(nogil=True)
+@inlined
 def _lanes(plan, group, batch, w):
     """The first sample of a group, the step from lane to lane, and how many lanes hold something."""
     if plan.lanes_are_wires:
@@ -612,7 +612,7 @@ def _lanes(plan, group, batch, w):
     return group * w, 1, min(w, batch - group * w)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def collect(plan, group, values, outputs):
     """Add the terms' values `(terms, W)` of a group to the outputs `(batch, outputs)`."""
     w = plan.weights.shape[1]
@@ -622,7 +622,7 @@ def collect(plan, group, values, outputs):
             outputs[sample + lane * step, plan.outputs[t]] += plan.weights[t, lane] * values[t * w + lane]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread(plan, group, by_output, by_term):
     """Gradients of the terms `(terms, W)` of a group from those of the outputs `(batch, outputs)`."""
     w = plan.weights.shape[1]
@@ -633,7 +633,7 @@ def spread(plan, group, by_output, by_term):
             by_term[t * w + lane] = plan.weights[t, lane] * by_output[sample + lane * step, plan.outputs[t]]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def scatter(plan, rotation_from, sample, step, count, by_rotation, gradients):
     """Add gradients of rotations `(rotations, W)` to those of the angles `(batch, angles)`."""
     w = width(by_rotation)
@@ -645,7 +645,7 @@ def scatter(plan, rotation_from, sample, step, count, by_rotation, gradients):
                 gradients[sample + lane * step, column] += value
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def finish(plan, trigonometry, overlaps, gradients):
     """Add the gradients of the shared angles, from raw overlaps `(parts, blocks·16·W)`, to the first sample's."""
     w = width(overlaps)
@@ -656,7 +656,7 @@ def finish(plan, trigonometry, overlaps, gradients):
     scatter(plan, 0, 0, 0, w, by_rotation, gradients)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def finish_own(plan, group, trigonometry, overlaps, gradients):
     """Add the gradients of a group's own blocks' angles, from their raw overlaps, to those of its samples."""
     w = width(overlaps)
@@ -666,7 +666,7 @@ def finish_own(plan, group, trigonometry, overlaps, gradients):
     scatter(plan, plan.first[plan.shared_blocks], sample, step, count, by_rotation, gradients)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def prepare(plan, group, batch, cos, sin, trigonometry, matrices):
     """The matrices of the blocks that are a group's own."""
     w = width(matrices)
@@ -677,7 +677,7 @@ def prepare(plan, group, batch, cos, sin, trigonometry, matrices):
     )
 
 
-@njit(nogil=True)
+@inlined
 def _run(plan, state, matrices):
     w = width(state)
     state[:w] = plan.start
@@ -687,7 +687,7 @@ def _run(plan, state, matrices):
         forward_stage(plan, stage, 0, tiles, state, matrices)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def forward(plan, group_from, group_to, cos, sin, matrices, states, outputs):
     """Final states `(groups, size)` and outputs `(batch, outputs)` of some groups of samples.
 
@@ -705,7 +705,7 @@ def forward(plan, group_from, group_to, cos, sin, matrices, states, outputs):
         collect(plan, group, values, outputs)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def backward(
     plan, part_from, part_to, cos, sin, matrices, states, kept, by_output, densities, overlaps, gradients
 ):

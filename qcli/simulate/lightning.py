@@ -1,7 +1,10 @@
 """The lightning engine: PennyLane's C++ simulators, one sample after the other, with adjoint gradients."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pennylane as qml
@@ -39,17 +42,43 @@ class LightningEngine:
                 "use --engine cpu, or return expectation values",
             )
         memory.check(program.wires, 16 if double else 8, 3 if gradient else 1)
-        tapes = [_tape(program, sample) for sample in angles.double().cpu()]
-        results = qml.execute(
-            tapes,
-            _device(program.wires, double),
-            diff_method="adjoint" if gradient else None,
-            interface="torch",
-        )
-        rows = [result if isinstance(result, tuple) else (result,) for result in results]
-        return torch.stack([torch.cat([torch.atleast_1d(column) for column in row]) for row in rows]).to(
-            angles
-        )
+        outputs: Tensor = _Lightning.apply(angles, program, _device(program.wires, double), gradient)
+        return outputs
+
+
+class _Lightning(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, angles: Tensor, program: Program, device: "qml.devices.Device", gradient: bool
+    ) -> Tensor:
+        with torch.set_grad_enabled(gradient), _float64_by_default():
+            leaf = angles.detach().double().cpu().requires_grad_(gradient)
+            tapes = [_tape(program, sample) for sample in leaf]
+            results = qml.execute(
+                tapes, device, diff_method="adjoint" if gradient else None, interface="torch"
+            )
+            rows = [result if isinstance(result, tuple) else (result,) for result in results]
+            outputs = torch.stack([torch.cat([torch.atleast_1d(column) for column in row]) for row in rows])
+        ctx.leaf, ctx.outputs = leaf, outputs
+        return outputs.detach().to(angles)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, by_output: Tensor) -> tuple[Tensor, None, None, None]:
+        with _float64_by_default():
+            (gradient,) = torch.autograd.grad(ctx.outputs, ctx.leaf, by_output.to(ctx.outputs))
+        return gradient.to(by_output), None, None, None
+
+
+@contextmanager
+def _float64_by_default() -> Iterator[None]:
+    """PennyLane's torch interface turns Python floats, its simulators' results, into the default dtype."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @cache

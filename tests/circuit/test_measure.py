@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from qcli import QuantumLayer
 from qcli.circuit import measure
 from qcli.circuit.trace import trace
+from qcli.simulate.cpu import CpuEngine
 from qcli.simulate.exact import Sampled
 from qcli.simulate.executor import using
-from qcli.simulate.cpu import CpuEngine
 from tests.circuit.random_circuits import RandomCircuit
 
 
