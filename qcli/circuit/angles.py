@@ -41,13 +41,15 @@ class Entries:
     def _dense(self) -> dict[tuple[torch.device, torch.dtype], Tensor]:
         return {}
 
-    def apply(self, vectors: Tensor) -> Tensor:
-        """`(..., columns)` to `(..., rows)`."""
+    def add(self, vectors: Tensor, to: Tensor) -> Tensor:
+        """`to` `(rows,)` or `(batch, rows)` plus the products with `vectors` `(columns,)` or `(batch, columns)`."""
         if self.rows * self.columns <= _DENSE:
-            return vectors @ self._transposed(vectors)
+            if vectors.ndim == 1:
+                return torch.addmv(to, self._transposed(vectors).T, vectors)
+            return torch.addmm(to, vectors, self._transposed(vectors))
         row, column = self.row.to(vectors.device), self.column.to(vectors.device)
         products = vectors[..., column] * self.coefficient.to(vectors)
-        return products.new_zeros((*vectors.shape[:-1], self.rows)).index_add(-1, row, products)
+        return to + products.new_zeros((*vectors.shape[:-1], self.rows)).index_add(-1, row, products)
 
     def _transposed(self, like: Tensor) -> Tensor:
         key = (like.device, like.dtype)
@@ -78,8 +80,8 @@ class AngleMap:
 
     def __call__(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Angles in radians, `(batch, angles)`, of inputs `(batch, features)` and all weights `(weights,)`."""
-        shared = self.constant.to(inputs) + self.weights.apply(weights.to(inputs))
-        angles = shared + self.inputs.apply(inputs)
+        shared = self.weights.add(weights.to(inputs), self.constant.to(inputs))
+        angles = self.inputs.add(inputs, shared)
         if self.graph is None:
             return angles
         others = torch.func.vmap(self.graph, in_dims=(0, None))(inputs.double(), weights.double())

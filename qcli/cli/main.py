@@ -1,6 +1,7 @@
 """The `qcli` command: its sub-commands, and what the user sees when something goes wrong."""
 
 import errno
+import logging
 import os
 import sys
 import traceback
@@ -57,6 +58,8 @@ def run() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ["QCLI_DEBUG"] = "1"
+    logging.getLogger("qcli").setLevel(logging.INFO)
+    logging.getLogger("qcli").addHandler(_Notes())
     try:
         app(arguments, prog_name="qcli")
     except QcliError as error:
@@ -82,6 +85,13 @@ def run() -> None:
         if end.code == 130:  # typer's, for Ctrl-C
             _fail(end, 130, "interrupted", "", "run the same command again")
         raise
+
+
+class _Notes(logging.Handler):
+    """What the library has to say while it works, on whatever stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr)
 
 
 def _fail(error: BaseException, code: int, what: str, where: str, fix: str) -> NoReturn:

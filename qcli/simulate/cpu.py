@@ -177,8 +177,8 @@ class _Run:
     def _split(self, groups: int) -> bool:
         """Whether the threads share the tiles of one sample, rather than the samples; not a matter of how many
         threads there are, so that the bits are not either."""
-        rows = self.schedule.rows
-        return rows >= _PARTS * SECTION and (groups < _FEW or rows >= _LARGE)
+        rows, amplitudes = self.schedule.rows, bool(self.schedule.lane_wires)
+        return amplitudes and rows >= _PARTS * SECTION and (groups < _FEW or rows >= _LARGE)
 
     def _forward_split(
         self, group: int, cos: Array, sin: Array, matrices: Array, state: Array, outputs: Array

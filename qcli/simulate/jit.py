@@ -1,12 +1,15 @@
 """Compiling the kernels with numba, and keeping the machine code from one process to the next."""
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from numba import njit
 
-inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined = njit(nogil=True)
 """For functions that only kernels call."""
 
 
@@ -14,11 +17,16 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile on first use, without the GIL, and cache the machine code beside the source or in the user's cache
     folder (NUMBA_CACHE_DIR). A cache that cannot be read is made anew; without a folder to write to there is none."""
     try:
-        dispatcher = njit(nogil=True, no_cfunc_wrapper=True, cache=True)(function)
+        dispatcher = njit(nogil=True, cache=True)(function)
     except RuntimeError:
         return njit(nogil=True)(function)
     dispatcher._cache = _Cache(dispatcher._cache)  # type: ignore[attr-defined]
     return dispatcher
+
+
+@cache
+def _announce() -> None:
+    logging.getLogger(__name__).info("compiling the simulator's kernels: some ten seconds, once per machine")
 
 
 class _Cache:
@@ -33,10 +41,13 @@ class _Cache:
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         try:
-            return self._cache.load_overload(signature, context)
+            if (found := self._cache.load_overload(signature, context)) is not None:
+                return found
         except Exception:
-            self._cache.flush()
-            return None
+            with suppress(OSError):
+                self._cache.flush()
+        _announce()
+        return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qcli.simulate.fuse import PAULI_WORDS
 from qcli.simulate.jit import inlined, kernel
-from qcli.simulate.lanes import load, parity, peek, splat, store, width
+from qcli.simulate.lanes import load, parity, peek, splat, store, swap, width
 
 GROW, QUAD, PAIR, EXCHANGE, FILL = range(5)
 """Kinds of operation: add a wire; dense two-wire block; block with a control; swap the lanes' wires with row wires;
@@ -406,29 +406,49 @@ def _overlap4(psi, lam, at, rows, size, bit_a, bit_b, overlaps, raw):
     store(overlaps, raw + 15 * w, f23)
 
 
+def _swap(bit):
+    first, second = swap(bit)
+
+    @inlined
+    def swap_bit(state, at, offsets):
+        """Swap bit `bit` of the number of the rows at `offsets` with that of the lanes."""
+        w = width(state)
+        for k in range(len(offsets)):
+            if not k >> bit & 1:
+                i0, i1 = at + offsets[k], at + offsets[k | 1 << bit]
+                xr, xi, yr, yi = load(state, i0), load(state, i0 + w), load(state, i1), load(state, i1 + w)
+                store(state, i0, first(xr, yr))
+                store(state, i0 + w, first(xi, yi))
+                store(state, i1, second(xr, yr))
+                store(state, i1 + w, second(xi, yi))
+
+    return swap_bit
+
+
+_swap_0, _swap_1, _swap_2, _swap_3 = _swap(0), _swap(1), _swap(2), _swap(3)
+
+
 @inlined
-def _exchange(state, at, rows, size, bits):
-    """Swap the wires in the lanes with the row wires at the local positions `bits` (most significant first)."""
+def _exchange(state, at, rows, size, ops, o):
+    """Swap the wires in the lanes with the row wires at the local positions given, most significant first."""
     w = width(state)
     count = 4 if w == 16 else 3
-    places, tile = np.empty(w, dtype=np.int64), np.empty(w * w, dtype=state.dtype)
+    offsets = np.zeros(w, dtype=np.int64)
     skipped = 0
     for k in range(count):
-        skipped |= 1 << bits[k]
+        bit = ops[o, BITS + count - 1 - k]
+        skipped |= 1 << bit
+        for row in range(w):
+            if row >> k & 1:
+                offsets[row] += rows[1 << bit] * 2 * w
     j = 0
     while j < 1 << size:
-        for lane in range(w):
-            local = j
-            for k in range(count):
-                local |= ((lane >> (count - 1 - k)) & 1) << bits[k]
-            places[lane] = at + rows[local] * 2 * w
-        for part in range(2):
-            for a in range(w):
-                for b in range(w):
-                    tile[a * w + b] = state[places[b] + part * w + a]
-            for a in range(w):
-                for b in range(w):
-                    state[places[a] + part * w + b] = tile[a * w + b]
+        base = at + peek(rows, j) * 2 * w
+        _swap_0(state, base, offsets)
+        _swap_1(state, base, offsets)
+        _swap_2(state, base, offsets)
+        if count == 4:
+            _swap_3(state, base, offsets)
         j = _next(j, skipped)
 
 
@@ -452,7 +472,7 @@ def _apply(ops, o, state, at, rows, matrices):
     elif kind == GROW:
         _grow(state, at, rows, size, bit_a, matrices, m)
     else:
-        _exchange(state, at, rows, size, ops[o, BITS:])
+        _exchange(state, at, rows, size, ops, o)
 
 
 @inlined
@@ -484,7 +504,7 @@ def _undo(ops, o, psi, lam, at, rows, matrices, overlaps):
         for state in (psi, lam):
             if kind == FILL:
                 state[2 * w : (2 * w) << size] = 0
-            _exchange(state, at, rows, size, ops[o, BITS:])
+            _exchange(state, at, rows, size, ops, o)
 
 
 @kernel

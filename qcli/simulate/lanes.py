@@ -106,6 +106,29 @@ def splat(typing_context: Any, array: Any, value: Any) -> Any:
     return lanes(array, array.dtype), generate
 
 
+def swap(bit: int) -> tuple[Any, Any]:
+    """Two functions of two vectors, numbered 0 and 1: each gives the vector of its number after that number has changed
+    places with lane bit `bit`."""
+
+    def half(number: int) -> Any:
+        @intrinsic
+        def shuffle(typing_context: Any, zero: Any, one: Any) -> Any:
+            width = zero.width
+            stride = (1 << bit) % width
+            taken = [
+                lane & ~stride | (number and stride) | (width if lane & stride else 0) for lane in range(width)
+            ]
+
+            def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+                return builder.shuffle_vector(*args, ir.Constant(ir.VectorType(ir.IntType(32), width), taken))
+
+            return zero(zero, one), generate
+
+        return shuffle
+
+    return half(0), half(1)
+
+
 @intrinsic
 def parity(typing_context: Any, bits: Any) -> Any:
     """0 or 1: whether the number of ones in an int64 is odd."""

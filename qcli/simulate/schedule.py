@@ -63,7 +63,8 @@ def schedule(program: Program, fused: Fused, dtype: DTypeLike, lanes_are_wires: 
     width = BYTES // np.dtype(dtype).itemsize
     lane_count = width.bit_length() - 1 if lanes_are_wires else 0
     order = list(_growing(fused, lane_count))
-    stages, lane_wires, position = _tiled(order, lane_count) if lanes_are_wires else _whole(order)
+    tiled = len(fused.wires) - lane_count > TILE_BITS
+    stages, lane_wires, position = _tiled(order, lane_count) if tiled or lane_count else _whole(order)
     blocks = [operation.block for operation in order if operation.block is not None]
     blocks = [b for b in blocks if not b.per_sample] + [b for b in blocks if b.per_sample]
     rotations = [rotation for block in blocks for rotation in block.rotations]
