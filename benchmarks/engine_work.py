@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from engine import CASES, build, machine
 from peers import circuit as neutral
 from rich.console import Console
 from rich.table import Table
 
-from engine import CASES, build, machine
 from qcli import QuantumLayer
 from qcli.circuit.program import Program
 from qcli.simulate import cpu, fuse, kernels, schedule
@@ -171,7 +171,9 @@ def plot(path: Path) -> None:
     from matplotlib import pyplot
 
     lines = {
-        "wires (hardware-efficient, 4 layers, batch 16)": [(n, build(f"hea-{n}x4", 16)) for n in range(3, 19)],
+        "wires (hardware-efficient, 4 layers, batch 16)": [
+            (n, build(f"hea-{n}x4", 16)) for n in range(3, 19)
+        ],
         "batch (8 wires, 6 layers)": [(2**k, build("hea-8x6", 2**k)) for k in range(13)],
         "layers (8 wires, batch 64)": [(d, build(f"hea-8x{d}", 64)) for d in (1, 2, 4, 8, 16, 32, 64)],
     }

@@ -16,7 +16,7 @@ from qcli.circuit.program import Expectation, Program
 from qcli.simulate import kernels, memory
 from qcli.simulate.fuse import fuse
 from qcli.simulate.lanes import BYTES
-from qcli.simulate.schedule import SECTION, Schedule, schedule
+from qcli.simulate.schedule import SECTION, Schedule, places, schedule
 
 Array = NDArray[Any]
 WIDE = 12
@@ -78,16 +78,27 @@ def _numpy(tensor: Tensor, dtype: np.dtype) -> Array:
 
 
 @dataclass(frozen=True)
+class _Buffers:
+    """Memory of one evaluation; a row of `matrices` and `lam` for each thread, of `overlaps` for each part.
+
+    `serves`: groups, whether for a gradient, threads."""
+
+    serves: tuple[int, bool, int]
+    matrices: Array
+    states: Array
+    lam: Array
+    overlaps: Array
+
+
+@dataclass
 class _Kept:
-    """What the backward pass needs of the forward pass. The matrices and states serve once."""
+    """What the backward pass needs of the forward pass. It consumes the buffers; a second one computes them again."""
 
     angles: tuple[int, int]
-    groups: int
     cos: Array
     sin: Array
     trigonometry: Array
-    matrices: Array
-    states: Array
+    buffers: _Buffers | None
 
 
 class _Run:
@@ -106,6 +117,7 @@ class _Run:
         self._half_offsets = (self.schedule.offsets / 2).astype(dtype)
         self._constant = np.zeros(program.outputs, dtype)
         self._distributions: list[tuple[int, tuple[int, ...]]] = []
+        self._spare: list[_Buffers] = []
         column = 0
         for measurement in program.measurements:
             if isinstance(measurement, Expectation):
@@ -116,62 +128,94 @@ class _Run:
 
     def forward(self, angles: Array, keep: bool) -> tuple[Array, _Kept | None]:
         """Outputs `(batch, outputs)` for angles `(batch, angles)`."""
-        plan, tables, shared = self.schedule, self.schedule.tables, self.schedule.shared_rotations
+        shared = self.schedule.shared_rotations
         trigonometry = np.empty(2 * shared * self.width, self.dtype)
         kernels.pack(*self._cos_sin(angles[:1], slice(shared)), 0, 0, trigonometry)
         cos, sin = self._cos_sin(angles, slice(shared, None))
-        groups = len(angles) if plan.lane_wires else -(-len(angles) // self.width)
-        size = plan.rows * 2 * self.width
-        keep_all, threads = memory.plan(groups, size * self.dtype.itemsize, keep, bool(self._distributions))
+        buffers = self._buffers(self._groups(len(angles)), keep)
+        outputs = self._evaluate(buffers, trigonometry, cos, sin)
+        if keep:
+            return outputs, _Kept(angles.shape, cos, sin, trigonometry, buffers)
+        self._spare.append(buffers)
+        return outputs, None
+
+    def _groups(self, batch: int) -> int:
+        return batch if self.schedule.lane_wires else -(-batch // self.width)
+
+    def _buffers(self, groups: int, keep: bool) -> _Buffers:
+        """Spare ones if they fit, else new ones."""
+        while self._spare:
+            spare = self._spare.pop()
+            if spare.serves == (groups, keep, torch.get_num_threads()):
+                return spare
+        plan = self.schedule
+        all_states, threads = memory.plan(
+            groups, plan.size * self.dtype.itemsize, keep, bool(self._distributions)
+        )
         split = self._split(groups)
-        matrices = _aligned((1 if split else threads, plan.blocks * 64 * self.width), self.dtype)
+        rows = 1 if split else threads
+        parts = _PARTS if split else min(groups, _PARTS)
+        return _Buffers(
+            (groups, keep, torch.get_num_threads()),
+            _aligned((rows, plan.blocks * 64 * self.width), self.dtype),
+            _aligned((groups if all_states else rows, plan.size), self.dtype),
+            _aligned((rows * keep, plan.size), self.dtype),
+            _aligned((parts * keep, plan.blocks * 16 * self.width), self.dtype),
+        )
+
+    def _evaluate(self, buffers: _Buffers, trigonometry: Array, cos: Array, sin: Array) -> Array:
+        """Fill the buffers' matrices and states; return the outputs."""
+        tables, batch = self.schedule.tables, len(cos)
+        groups, matrices, states = self._groups(batch), buffers.matrices, buffers.states
         kernels.build(tables, 0, tables.shared_blocks, trigonometry, matrices[0])
         matrices[1:] = matrices[0]
-        states = _aligned((groups if keep_all else len(matrices), size), self.dtype)
-        outputs = np.tile(self._constant, (len(angles), 1))
+        outputs = np.tile(self._constant, (batch, 1))
 
         def work(thread: int, start: int, stop: int) -> None:
-            own = states if keep_all else states[thread : thread + 1]
+            own = states if len(states) == groups else states[thread : thread + 1]
             kernels.forward(tables, start, stop, cos, sin, matrices[thread], own, outputs)
 
-        if split:
+        if self._split(groups):
             for group in range(groups):
                 state = states[min(group, len(states) - 1)]
                 self._forward_split(group, cos, sin, matrices[0], state, outputs)
         else:
-            _parallel(work, groups, threads)
+            _parallel(work, groups, len(matrices))
         for column, wires in self._distributions:
-            outputs[:, column : column + 2 ** len(wires)] = self._marginal(states, wires, len(angles))
-        if not keep:
-            return outputs, None
-        return outputs, _Kept(angles.shape, groups, cos, sin, trigonometry, matrices, states)
+            outputs[:, column : column + 2 ** len(wires)] = self._marginal(states, wires, batch)
+        return outputs
 
     def backward(self, kept: _Kept, by_output: Array) -> Array:
         """Gradients `(batch, angles)` of Σ by_output·outputs, `by_output` `(batch, outputs)`."""
-        plan, tables = self.schedule, self.schedule.tables
-        densities = np.zeros((kept.groups, 0), self.dtype)
+        tables = self.schedule.tables
+        groups = self._groups(len(by_output))
+        densities = np.zeros((groups, 0), self.dtype)
         for column, wires in self._distributions:
             density = self._density(by_output[:, column : column + 2 ** len(wires)], wires)
             densities = densities + density if densities.size else density
-        split = self._split(kept.groups)
-        parts = _PARTS if split else min(kept.groups, _PARTS)
-        overlaps = np.zeros((parts, plan.blocks * 16 * self.width), self.dtype)
+        buffers, kept.buffers = kept.buffers, None
+        if buffers is None:
+            buffers = self._buffers(groups, True)
+            self._evaluate(buffers, kept.trigonometry, kept.cos, kept.sin)
+        complete = len(buffers.states) == groups
+        overlaps = buffers.overlaps
+        overlaps[:] = 0
         gradients = np.zeros(kept.angles, self.dtype)
-        all_kept = len(kept.states) == kept.groups
 
         def work(thread: int, start: int, stop: int) -> None:
-            states = kept.states if all_kept else kept.states[thread : thread + 1]
+            states = buffers.states if complete else buffers.states[thread : thread + 1]
             kernels.backward(
-                tables, start, stop, kept.cos, kept.sin, kept.matrices[thread], states, all_kept,
-                by_output, densities, overlaps, gradients,
+                tables, start, stop, kept.cos, kept.sin, buffers.matrices[thread], states, complete,
+                buffers.lam[thread], by_output, densities, overlaps, gradients,
             )  # fmt: skip
 
-        if split:
-            for group in range(kept.groups):
-                self._backward_split(group, kept, all_kept, by_output, densities, overlaps, gradients)
+        if self._split(groups):
+            for group in range(groups):
+                self._backward_split(group, kept, buffers, by_output, densities, gradients)
         else:
-            _parallel(work, parts, len(kept.matrices))
+            _parallel(work, len(overlaps), len(buffers.matrices))
         kernels.finish(tables, kept.trigonometry, overlaps, gradients)
+        self._spare.append(buffers)
         return gradients
 
     def _split(self, groups: int) -> bool:
@@ -215,18 +259,17 @@ class _Run:
         self,
         group: int,
         kept: _Kept,
-        all_kept: bool,
+        buffers: _Buffers,
         by_output: Array,
         densities: Array,
-        overlaps: Array,
         gradients: Array,
     ) -> None:
         """One sample, all threads."""
-        tables, rows, matrices = self.schedule.tables, self.schedule.rows, kept.matrices[0]
-        psi = kept.states[group if all_kept else 0]
-        lam = np.empty_like(psi)
+        tables, rows, matrices = self.schedule.tables, self.schedule.rows, buffers.matrices[0]
+        complete = len(buffers.states) == len(densities)
+        psi, lam, overlaps = buffers.states[group if complete else 0], buffers.lam[0], buffers.overlaps
         by_term = np.empty(len(tables.terms) * self.width, self.dtype)
-        if all_kept:
+        if complete:
             trigonometry = np.empty(2 * kept.cos.shape[1] * self.width, self.dtype)
             kernels.prepare(tables, group, len(by_output), kept.cos, kept.sin, trigonometry, matrices)
         else:
@@ -274,7 +317,8 @@ class _Run:
 
     def _marginal(self, states: Array, wires: tuple[int, ...], batch: int) -> Array:
         """Probabilities `(batch, 2**len(wires))`."""
-        squares = np.square(states.reshape(len(states), -1, 2, self.width)).sum(2)
+        rows = states.reshape(len(states), -1, 2, self.width)[:, places(np.arange(self.schedule.rows))]
+        squares = np.square(rows).sum(2)
         if not self.schedule.lane_wires:
             squares = squares.transpose(0, 2, 1).reshape(-1, self.schedule.rows)[:batch]
         tensor = squares.reshape(batch, *[2] * len(self._axes))

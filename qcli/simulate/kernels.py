@@ -1,7 +1,7 @@
 """The compiled inner loops of the cpu engine.
 
-A state is `(rows, 2, W)`, flat: a row holds the real and then the imaginary parts of W amplitudes, the lanes. The lanes
-are either W samples, or the amplitudes of a few wires of one sample; no kernel needs to know which.
+A state is `(rows, 2, W)`, flat: a row holds the real and then the imaginary parts of W amplitudes, the lanes (see
+PADDING for the gaps between rows). The lanes are either W samples, or the amplitudes of a few wires of one sample; no kernel needs to know which.
 Matrices are `(16, 2, W)`: 4×4 entries, row by row, one per lane. See docs/engine.md.
 """
 
@@ -26,10 +26,15 @@ X, Z, LANE_X, ODD = range(4)
 """Columns of `Tables.terms`: flipped row bits, sign row bits, flipped lane bits, whether the number of Y is odd."""
 
 
+PADDING = 5
+"""After 2^PADDING rows one row of memory is left out: otherwise rows a power of two apart share a few cache lines."""
+
+
 class Tables(NamedTuple):
     """A schedule as arrays, made by `schedule`. Blocks from `shared_blocks` on have other angles in each sample."""
 
     lanes_are_wires: bool
+    row_count: int
     shared_blocks: int
     words: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -532,10 +537,16 @@ def backward_stage(plan, stage, tile_from, tile_to, psi, lam, matrices, overlaps
 
 
 @inlined
+def _place(row):
+    """Where a row lies, counted in rows of memory."""
+    return row + (row >> PADDING)
+
+
+@inlined
 def _turned(terms, t, psi, row):
     """Row `row` of P·ψ for the Pauli word of term t, without its sign."""
     w = width(psi)
-    at = (row ^ terms[t, X]) * 2 * w
+    at = _place(row ^ terms[t, X]) * 2 * w
     re, im = load(psi, at), load(psi, at + w)
     if terms[t, LANE_X]:
         shuffled = np.empty(2 * w, dtype=psi.dtype)
@@ -570,7 +581,8 @@ def expectations(plan, psi, row_from, row_to, values):
     squares = np.empty(section * w, dtype=psi.dtype)
     for start in range(row_from, row_to, section):
         for k in range(section):
-            xr, xi = load(psi, (start + k) * 2 * w), load(psi, (start + k) * 2 * w + w)
+            at = _place(start + k) * 2 * w
+            xr, xi = load(psi, at), load(psi, at + w)
             store(squares, k * w, xr * xr + xi * xi)
         for t in range(len(terms)):
             value = splat(psi, psi.dtype.type(0))
@@ -579,7 +591,7 @@ def expectations(plan, psi, row_from, row_to, values):
                     value = value + splat(psi, signs[t, k]) * load(squares, k * w)
             else:
                 for k in range(section):
-                    at = (start + k) * 2 * w
+                    at = _place(start + k) * 2 * w
                     yr, yi = _turned(terms, t, psi, start + k)
                     value = value + splat(psi, signs[t, k]) * (load(psi, at) * yr + load(psi, at + w) * yi)
             store(values, t * w, load(values, t * w) + _sign(terms, t, start, psi) * value)
@@ -598,7 +610,7 @@ def seed(plan, psi, lam, row_from, row_to, gradients, densities):
         for t in range(len(terms)):
             store(signed, t * w, _sign(terms, t, start, psi) * load(gradients, t * w))
         for k in range(section):
-            at = (start + k) * 2 * w
+            at = _place(start + k) * 2 * w
             factor = load(densities, (start + k) * w) if len(densities) else zero
             re, im = zero, zero
             for t in range(len(terms)):
@@ -721,13 +733,13 @@ def forward(plan, group_from, group_to, cos, sin, matrices, states, outputs):
         prepare(plan, group, len(outputs), cos, sin, trigonometry, matrices)
         _run(plan, state, matrices)
         values[:] = 0
-        expectations(plan, state, 0, len(state) // (2 * w), values)
+        expectations(plan, state, 0, plan.row_count, values)
         collect(plan, group, values, outputs)
 
 
 @kernel
 def backward(
-    plan, part_from, part_to, cos, sin, matrices, states, kept, by_output, densities, overlaps, gradients
+    plan, part_from, part_to, cos, sin, matrices, states, kept, lam, by_output, densities, overlaps, gradients
 ):
     """From gradients of the outputs `(batch, outputs)` and of the squared amplitudes `(groups, rows·W)` to the raw
     overlaps of the shared blocks, summed over the groups of each part, `(parts, blocks·16·W)`, and the gradients of the
@@ -738,7 +750,6 @@ def backward(
     groups = len(densities)
     trigonometry = np.empty(2 * cos.shape[1] * w, dtype=matrices.dtype)
     by_term = np.empty(len(plan.terms) * w, dtype=matrices.dtype)
-    lam = np.empty(states.shape[1], dtype=matrices.dtype)
     for part in range(part_from, part_to):
         raw = overlaps[part]
         own = raw[plan.shared_blocks * 16 * w :]
@@ -748,7 +759,7 @@ def backward(
             if not kept:
                 _run(plan, psi, matrices)
             spread(plan, group, by_output, by_term)
-            seed(plan, psi, lam, 0, len(lam) // (2 * w), by_term, densities[group])
+            seed(plan, psi, lam, 0, plan.row_count, by_term, densities[group])
             own[:] = 0
             for stage in range(len(plan.stages) - 2, -1, -1):
                 tiles = plan.stages[stage + 1, TILES] - plan.stages[stage, TILES]

@@ -116,7 +116,8 @@ def swap(bit: int) -> tuple[Any, Any]:
             width = zero.width
             stride = (1 << bit) % width
             taken = [
-                lane & ~stride | (number and stride) | (width if lane & stride else 0) for lane in range(width)
+                lane & ~stride | (number and stride) | (width if lane & stride else 0)
+                for lane in range(width)
             ]
 
             def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from qcli.circuit.program import Expectation, Probabilities, Program
 from qcli.simulate.fuse import Block, Fused, pulled_back
-from qcli.simulate.kernels import EXCHANGE, FILL, GROW, PAIR, QUAD, Tables
+from qcli.simulate.kernels import EXCHANGE, FILL, GROW, PADDING, PAIR, QUAD, Tables
 from qcli.simulate.lanes import BYTES
 
 TILE_BITS = 11
@@ -36,6 +36,11 @@ class Schedule:
     rows: int
     blocks: int
     offsets: NDArray[np.float64]
+
+    @property
+    def size(self) -> int:
+        """Numbers of a state in memory."""
+        return 2 * len(self.tables.start) * (int(places(np.array(self.rows - 1))) + 1)
 
     @property
     def shared_rotations(self) -> int:
@@ -77,6 +82,7 @@ def schedule(program: Program, fused: Fused, dtype: DTypeLike, lanes_are_wires: 
     ops, table, stage_rows, tiles = _arrays(stages, {id(block): k for k, block in enumerate(blocks)})
     tables = Tables(
         lanes_are_wires=lanes_are_wires,
+        row_count=rows,
         shared_blocks=sum(not block.per_sample for block in blocks),
         words=np.array([rotation.word for rotation in rotations], dtype=np.int64),
         columns=np.array([-1 if r.column is None else r.column for r in rotations], dtype=np.int64),
@@ -256,8 +262,8 @@ def _arrays(
             block = 0 if operation.block is None else number[id(operation.block)]
             ops.append([operation.kind, block, size, *bits, *[0] * (4 - len(bits))])
         others = [bit for bit in range(stage.active) if bit not in stage.local]
-        rows.append(_deposited(stage.local))
-        tiles.append(_deposited(others))
+        rows.append(places(_deposited(stage.local)))
+        tiles.append(places(_deposited(others)))
         at += [len(stage.operations), len(rows[-1]), len(tiles[-1])]
     table.append(at.tolist())
     return (
@@ -266,6 +272,11 @@ def _arrays(
         np.concatenate([np.zeros(0, int), *rows]).astype(np.int32),
         np.concatenate([np.zeros(0, int), *tiles]).astype(np.int32),
     )
+
+
+def places(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where rows lie in memory, see `kernels.PADDING`."""
+    return rows + (rows >> PADDING)
 
 
 def _deposited(bits: Sequence[int]) -> NDArray[np.int64]:

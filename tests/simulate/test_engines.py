@@ -175,6 +175,17 @@ def test_states_that_do_not_all_fit_are_computed_again_for_the_gradient(monkeypa
         assert torch.equal(kept, repeated)
 
 
+def test_a_second_backward_pass_and_one_after_other_evaluations_give_the_same_gradient():
+    layer = QuantumLayer(entangled, {"weights": (2, 4, 3)})
+    inputs = torch.rand(20, 4, requires_grad=True)
+    outputs = layer(inputs).sum()
+    layer(torch.rand(20, 4)).sum().backward()
+    (first,) = torch.autograd.grad(outputs, inputs, retain_graph=True)
+    layer(torch.rand(20, 4))
+    (second,) = torch.autograd.grad(outputs, inputs)
+    assert torch.equal(first, second)
+
+
 def test_large_batches_on_the_torch_engine_are_split_without_changing_the_outcome(monkeypatch):
     from qcli.simulate import torch_ops
 
