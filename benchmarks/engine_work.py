@@ -75,7 +75,7 @@ def milliseconds(call: Callable[[], Any], seconds: float = 1.0) -> float:
 def sweeps(case: neutral.Circuit) -> tuple[cpu._Run, Callable[[], Any], Callable[[], Any]]:
     """The engine's run of a case with its forward pass, and its forward and backward pass together."""
     layer, program = program_of(case)
-    run = cpu._Run(program, np.dtype("float32"))
+    run = cpu.CpuEngine()._run(program, torch.float32, case.batch)
     x, _, _ = case.data()
     with torch.no_grad():
         angles = program.angle_map(torch.as_tensor(x, dtype=torch.float32), layer.flat_weights()).numpy()
@@ -155,9 +155,9 @@ def choices() -> Table:
             table.add_row(name, label, f"{took:.3f}", f"{took / default:.2f}")
     for name, batch in wide.items():
         case = build(name, batch)
-        with set_to(cpu, WIDE=99):
+        with set_to(cpu, lanes_are_wires=lambda *_: False):
             samples = milliseconds(sweeps(case)[2])
-        with set_to(cpu, WIDE=9):
+        with set_to(cpu, lanes_are_wires=lambda *_: True):
             amplitudes = milliseconds(sweeps(case)[2])
         ratio = f"{amplitudes / samples:.2f} (lanes of amplitudes {amplitudes:.2f})"
         table.add_row(name, f"lanes of samples, batch {batch}", f"{samples:.2f}", ratio)

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from qcli.circuit.program import Expectation, Program
 from qcli.simulate import kernels, memory
-from qcli.simulate.fuse import fuse
+from qcli.simulate.fuse import Fused, fuse
 from qcli.simulate.lanes import BYTES
 from qcli.simulate.schedule import SECTION, Schedule, places, schedule
 
 Array = NDArray[Any]
-WIDE = 12
-"""From so many wires on the lanes hold amplitudes of one sample: the states of a whole group of samples would no longer
-fit into the second-level cache."""
+_WIDE = 15
+"""From so many wires on the lanes hold amplitudes: the states of 16 samples would no longer fit into the second-level
+cache."""
 _PARTS = 16
 """Gradients are summed in so many parts, whatever the number of threads: equal bits on every machine."""
 
@@ -34,28 +34,53 @@ _FEW, _LARGE = 8, 2**14
 class CpuEngine:
     """Exact outputs and gradients of Programs on the CPU, in float32 or float64.
 
-    `precision` None follows the angles' dtype. Results do not depend on the number of threads.
+    `precision` None follows the angles' dtype. The same call gives the same bits; up to eight wires also with another
+    number of threads.
     """
 
     name = "cpu"
 
     def __init__(self, precision: torch.dtype | None = None) -> None:
         self.precision = precision
-        self._runs: dict[tuple[int, torch.dtype], _Run] = {}
+        self._fused: dict[int, tuple[Program, Fused]] = {}
+        self._runs: dict[tuple[int, torch.dtype, bool], _Run] = {}
 
     def evaluate(self, program: Program, angles: Tensor) -> Tensor:
         """Outputs `(batch, program.outputs)` for angles `(batch, angles)`, in the dtype of the angles.
 
         Gradients of angles that no input reaches are those of the whole batch, in its first row.
         """
-        precision = self.precision or angles.dtype
-        key = (id(program), precision)
-        if key not in self._runs:
-            if len(self._runs) >= _PROGRAMS:
-                self._runs.clear()
-            self._runs[key] = _Run(program, np.dtype("float64" if precision == torch.float64 else "float32"))
-        outputs: Tensor = _Circuit.apply(angles, self._runs[key])
+        outputs: Tensor = _Circuit.apply(
+            angles, self._run(program, self.precision or angles.dtype, len(angles))
+        )
         return outputs
+
+    def _run(self, program: Program, precision: torch.dtype, batch: int) -> "_Run":
+        if id(program) not in self._fused:
+            if len(self._fused) >= _PROGRAMS:
+                self._fused.clear()
+                self._runs.clear()
+            self._fused[id(program)] = (program, fuse(program))
+        fused = self._fused[id(program)][1]
+        dtype = np.dtype("float64" if precision == torch.float64 else "float32")
+        wide = lanes_are_wires(len(fused.wires), batch, BYTES // dtype.itemsize)
+        key = (id(program), precision, wide)
+        if key not in self._runs:
+            self._runs[key] = _Run(program, fused, dtype, wide)
+        return self._runs[key]
+
+
+def lanes_are_wires(wires: int, batch: int, width: int) -> bool:
+    """Whether lanes of amplitudes are faster than lanes of samples (measurements: docs/engine.md).
+
+    A sample costs more with lanes of amplitudes, but samples come in groups of `width`, one thread to a group.
+    """
+    if wires < 2 * width.bit_length() - 1:
+        return False
+    threads = torch.get_num_threads()
+    samples = width * -(-batch // (width * threads))
+    amplitudes = (1.3 + 0.4 * 2 ** (12 - wires)) * -(-batch // threads)
+    return wires >= _WIDE or amplitudes < samples
 
 
 class _Circuit(torch.autograd.Function):
@@ -102,15 +127,14 @@ class _Kept:
 
 
 class _Run:
-    """A program, scheduled for one precision."""
+    """A program, scheduled for one precision and layout."""
 
-    def __init__(self, program: Program, dtype: np.dtype) -> None:
-        fused = fuse(program)
+    def __init__(self, program: Program, fused: Fused, dtype: np.dtype, wide: bool) -> None:
         memory.check(len(fused.wires), 2 * dtype.itemsize, states=1)
         self.program = program
         self.dtype = dtype
         self.width = BYTES // dtype.itemsize
-        self.schedule: Schedule = schedule(program, fused, dtype, len(fused.wires) >= WIDE)
+        self.schedule: Schedule = schedule(program, fused, dtype, wide)
         columns, scales = self.schedule.tables.columns, self.schedule.tables.scales
         self._columns = columns.clip(0)
         self._half_scales = np.where(columns < 0, 0.0, scales / 2).astype(dtype)

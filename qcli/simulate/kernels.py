@@ -1,7 +1,8 @@
 """The compiled inner loops of the cpu engine.
 
 A state is `(rows, 2, W)`, flat: a row holds the real and then the imaginary parts of W amplitudes, the lanes (see
-PADDING for the gaps between rows). The lanes are either W samples, or the amplitudes of a few wires of one sample; no kernel needs to know which.
+PADDING for the gaps between rows). The lanes are either W samples, or the amplitudes of a few wires of one sample; no
+kernel needs to know which.
 Matrices are `(16, 2, W)`: 4×4 entries, row by row, one per lane. See docs/engine.md.
 """
 

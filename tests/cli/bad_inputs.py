@@ -152,7 +152,11 @@ _MODELS = [
 ]
 _UNTRAINABLE = [
     ("nothing to train", ending("return x", freeze=True), "the model has nothing to train"),
-    ("too wide", circuit_with("[qml.X(k) for k in range(50)]"), "50 wires need 16,777,216.0 GiB"),
+    (
+        "too wide",
+        circuit_with("[qml.CNOT(wires=[k + 1, k]) for k in reversed(range(49))]"),
+        "50 wires need 16,777,216.0 GiB",
+    ),
 ]
 MODELS = [
     *(Case(name, make, "train ./mine.py", what) for name, make, what in [*_MODELS, *_UNTRAINABLE]),

@@ -67,9 +67,16 @@ def test_cpu_equals_default_qubit_on_500_random_circuits(start):
             check(CpuEngine().evaluate, program, angles, dtype)
 
 
+@pytest.mark.parametrize("batch, wide", [(1, True), (8, True), (64, False)])
+def test_few_samples_on_many_wires_are_laid_out_by_amplitudes(batch, wide):
+    assert cpu.lanes_are_wires(12, batch, width=16) is wide
+    assert cpu.lanes_are_wires(20, batch, width=16)
+    assert not cpu.lanes_are_wires(8, batch, width=16)
+
+
 @pytest.mark.parametrize("start", range(0, 30, 10))
 def test_lanes_of_amplitudes_give_the_same_as_lanes_of_samples(start, monkeypatch):
-    monkeypatch.setattr(cpu, "WIDE", 9)
+    monkeypatch.setattr(cpu, "lanes_are_wires", lambda wires, batch, width: wires >= 9)
     for seed in range(start, start + 10):
         circuit = RandomCircuit(seed, 9 + seed % 4, 2, 3, depth=40)
         program = trace(circuit, 2, {"weights": (3,)})
