@@ -23,11 +23,11 @@ from rich.table import Table
 
 from qcli import QuantumLayer
 from qcli.circuit.program import Program
-from qcli.simulate import cpu, fuse, kernels, schedule
+from qcli.simulate import cpu, fuse, schedule, tables
 
-FORWARD = {kernels.QUAD: 64, kernels.PAIR: 32, kernels.GROW: 16, kernels.EXCHANGE: 0, kernels.FILL: 0}
+FORWARD = {tables.QUAD: 64, tables.PAIR: 32, tables.GROW: 16, tables.EXCHANGE: 0, tables.FILL: 0}
 """Multiply-adds for four amplitudes in the forward sweep."""
-BACKWARD = {kernels.QUAD: 184, kernels.PAIR: 92, kernels.GROW: 60, kernels.EXCHANGE: 0, kernels.FILL: 0}
+BACKWARD = {tables.QUAD: 184, tables.PAIR: 92, tables.GROW: 60, tables.EXCHANGE: 0, tables.FILL: 0}
 """The same in the reverse sweep: ψ, λ and their overlaps."""
 
 
@@ -45,16 +45,16 @@ def program_of(case: neutral.Circuit) -> tuple[QuantumLayer, Program]:
 
 def operations(plan: schedule.Schedule, batch: int) -> tuple[float, float]:
     """Floating-point operations of the sweeps, forward and backward, of a batch; matrices are not counted."""
-    tables = plan.tables
-    tiles = np.diff(tables.stages[:, kernels.TILES])
-    of_stage = np.repeat(np.arange(len(tiles)), np.diff(tables.stages[:, kernels.OPS]))
-    lanes = len(tables.start)
+    made = plan.tables
+    tiles = np.diff(made.stages[:, tables.TILES])
+    of_stage = np.repeat(np.arange(len(tiles)), np.diff(made.stages[:, tables.OPS]))
+    lanes = len(made.start)
     groups = batch if plan.lane_wires else -(-batch // lanes)
     totals = []
     for cost in (FORWARD, BACKWARD):
         rows = [
-            cost[int(op[kernels.KIND])] / 4 * 2.0 ** op[kernels.SIZE] * tiles[stage]
-            for op, stage in zip(tables.ops, of_stage, strict=True)
+            cost[int(op[tables.KIND])] / 4 * 2.0 ** op[tables.SIZE] * tiles[stage]
+            for op, stage in zip(made.ops, of_stage, strict=True)
         ]
         totals.append(2.0 * sum(rows) * lanes * groups)
     return totals[0], totals[1]
@@ -126,9 +126,9 @@ def early(order: Callable[..., Any]) -> Callable[..., Any]:
 
     def grown(fused: fuse.Fused, lanes: int) -> Iterator[Any]:
         operations = list(order(fused, lanes))
-        growth = [o for o in operations if o.kind in (kernels.GROW, kernels.FILL)]
+        growth = [o for o in operations if o.kind in (tables.GROW, tables.FILL)]
         yield from growth
-        yield from (o for o in operations if o.kind not in (kernels.GROW, kernels.FILL))
+        yield from (o for o in operations if o.kind not in (tables.GROW, tables.FILL))
 
     return grown
 

@@ -17,6 +17,7 @@ from qcli.simulate import kernels, memory
 from qcli.simulate.fuse import Fused, fuse
 from qcli.simulate.lanes import BYTES
 from qcli.simulate.schedule import SECTION, Schedule, places, schedule
+from qcli.simulate.tables import TILES
 
 Array = NDArray[Any]
 _WIDE = 15
@@ -323,7 +324,7 @@ class _Run:
 
     def _stages(self) -> list[tuple[int, int]]:
         """Number and tiles of each stage."""
-        return list(enumerate(np.diff(self.schedule.tables.stages[:, kernels.TILES]).tolist()))
+        return list(enumerate(np.diff(self.schedule.tables.stages[:, TILES]).tolist()))
 
     def _cos_sin(self, angles: Array, rotations: slice) -> tuple[Array, Array]:
         """Of half the angles of some rotations, `(batch, rotations)`."""

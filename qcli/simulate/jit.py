@@ -34,7 +34,10 @@ class _Cache:
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
-        sources = [Path(__file__).with_name(name) for name in ("kernels.py", "lanes.py", "fuse.py")]
+        sources = [
+            Path(__file__).with_name(name)
+            for name in ("kernels.py", "rows.py", "matrices.py", "lanes.py", "tables.py", "fuse.py")
+        ]
         cache._cache_file._source_stamp = [
             (s.stat().st_mtime, s.stat().st_size) for s in sources if s.exists()
         ]

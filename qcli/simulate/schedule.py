@@ -12,8 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from qcli.circuit.program import Expectation, Probabilities, Program
 from qcli.simulate.fuse import Block, Fused, pulled_back
-from qcli.simulate.kernels import EXCHANGE, FILL, GROW, PADDING, PAIR, QUAD, Tables
 from qcli.simulate.lanes import BYTES
+from qcli.simulate.tables import EXCHANGE, FILL, GROW, PADDING, PAIR, QUAD, Tables
 
 TILE_BITS = 11
 """Row bits of a tile: 2^11 rows of 128 bytes, twice (ψ and λ), stay in the second-level cache."""
@@ -275,7 +275,7 @@ def _arrays(
 
 
 def places(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where rows lie in memory, see `kernels.PADDING`."""
+    """Where rows lie in memory, see `tables.PADDING`."""
     return rows + (rows >> PADDING)
 
 
@@ -290,7 +290,7 @@ def _deposited(bits: Sequence[int]) -> NDArray[np.int64]:
 def _terms(
     program: Program, lane_wires: tuple[int, ...], position: dict[int, int], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """The Pauli words of all expectation values (see `kernels.Tables`), with weights per lane and output columns."""
+    """The Pauli words of all expectation values (see `tables.Tables`), with weights per lane and output columns."""
     lane_bit = {wire: len(lane_wires) - 1 - k for k, wire in enumerate(lane_wires)}
     terms: list[list[int]] = []
     weights: list[NDArray[np.float64]] = []
