@@ -4,8 +4,12 @@ Everything a command does, one function here does too. Names are imported on fir
 `qcli --help` does not pay for torch.
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""torch's idle threads would spin for milliseconds on the cores that the engine's threads need (docs/engine.md)."""
 
 __version__ = "0.1.0"
 

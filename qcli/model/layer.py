@@ -64,6 +64,10 @@ class QuantumLayer(nn.Module):
             self._programs[features] = trace(self.circuit, features, self.weight_shapes)
         return self._programs[features]
 
+    def share_programs(self, programs: dict[int, Program]) -> None:
+        """Use these circuits, by number of features, and add to them."""
+        self._programs = programs
+
     @property
     def programs(self) -> tuple[Program, ...]:
         """The circuits traced so far."""

@@ -118,6 +118,10 @@ def _convert(key: str, text: str, kind: type) -> Any:
         ) from None
 
 
+_TRACED: dict[tuple[str, int, int, str, int | None], dict[str, dict[int, Program]]] = {}
+"""Circuits by model file, arguments and seed, then by layer: the same model built again is not traced again."""
+
+
 def build_model(
     source: ModelSource, features: int, classes: int, options: Mapping[str, Any], seed: int | None = None
 ) -> nn.Module:
@@ -144,9 +148,12 @@ def build_model(
         raise QcliError(
             "the model has no quantum layer", where, "put a qcli.QuantumLayer or qml.qnn.TorchLayer into it"
         )
+    traced = _TRACED.setdefault((source.sha256, features, classes, repr(sorted(options.items())), seed), {})
     for name, module in model.named_modules():
         if isinstance(module, QuantumLayer):
             module.name = f"quantum layer {name!r}" if name else module.name
+            if seed is not None:
+                module.share_programs(traced.setdefault(name, {}))
     model.eval()
     sample = torch.linspace(0.1, 0.9, 2 * features).reshape(2, features)
     executor = _Count()

@@ -128,7 +128,8 @@ def resume(run: Run, listener: Listener | None = None) -> Run:
 
 def engine_of(run: Run) -> Choice:
     """The engine that trains a run's widest circuit, and why."""
-    wires = max(program.wires for layer in quantum_layers(run.new_model()) for program in layer.programs)
+    model = run.new_model(run.info.training.seed)
+    wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
     return choose(run.info.training.engine, wires, run.info.training.batch)
 
 
