@@ -6,7 +6,7 @@ precision where it has one. The peers need an environment of their own: python -
 benchmarks/.venv/bin/pip install -r benchmarks/requirements.txt. qcli runs with the interpreter of this script.
 
 Tried and left out, being more than twice as slow as the fastest peer on every case tried (milliseconds a step
-on two shared cores; the fastest then took 2 on qcnn-8, 46 on hea-8x6, 212 on hea-12x6, 612 on hea-20x3):
+on two shared cores; the fastest then took 2 on qcnn-8, 46 on hea-8x6, 212 on hea-12x6, 303 on hea-20x3):
 - qujax 1.1.0, vmap and jit: qcnn-8 32, hea-8x6 95, hea-12x6 494, hea-16x4 2441, hea-20x3 2447;
 - lightning.kokkos 0.45.0, Catalyst: qcnn-8 181, hea-12x6 592, hea-20x3 1400;
 - lightning.qubit 0.45.0 without Catalyst, one tape per sample: qcnn-8 443, hea-8x6 1302, hea-12x6 1815;
@@ -20,6 +20,7 @@ import importlib.util
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,8 +87,9 @@ def measure(peer: str, python: str, circuit_file: Path, options: argparse.Namesp
         note = f"stopped after {options.timeout:g} s"
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines()
-        crashed = error.returncode < 0 or not lines
-        note = f"exit status {error.returncode}" if crashed else lines[-1]
+        note = lines[-1] if lines else f"exit status {error.returncode}"
+        if error.returncode < 0:
+            note = f"ended by {signal.Signals(-error.returncode).name}"
     found = json.loads(result.read_text()) if result.is_file() else {}
     return {"note": note} | found
 
