@@ -83,7 +83,7 @@ class QuantumLayer(nn.Module):
         program = self.program(features)
         flat = inputs.reshape(-1, features)
         angles = program.angle_map(flat, self.flat_weights())
-        if not torch.isfinite(angles).all():
+        if not torch.isfinite(angles.detach().sum()) and not torch.isfinite(angles).all():
             raise self._not_finite(flat)
         outputs = current().run(program, angles)
         return outputs.reshape(*inputs.shape[:-1], program.outputs)

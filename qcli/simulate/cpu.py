@@ -26,6 +26,8 @@ cache."""
 _PARTS = 16
 """Gradients are summed in so many parts, whatever the number of threads: equal bits on every machine."""
 
+_WORTH_A_THREAD = 2**14
+"""Rows that operations touch in a forward sweep, for each thread: below, waking it takes longer than it saves."""
 _PROGRAMS = 256
 """Programs whose schedules are kept."""
 _FEW, _LARGE = 8, 2**14
@@ -178,7 +180,7 @@ class _Run:
             groups, plan.size * self.dtype.itemsize, keep, bool(self._distributions)
         )
         split = self._split(groups)
-        rows = 1 if split else threads
+        rows = 1 if split else max(1, min(threads, groups * plan.row_operations // _WORTH_A_THREAD))
         parts = _PARTS if split else min(groups, _PARTS)
         return _Buffers(
             (groups, keep, torch.get_num_threads()),

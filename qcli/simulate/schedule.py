@@ -6,6 +6,7 @@ them waits until they have been exchanged with row wires, and blocks on few wire
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from qcli.circuit.program import Expectation, Probabilities, Program
 from qcli.simulate.fuse import Block, Fused, pulled_back
 from qcli.simulate.lanes import BYTES
-from qcli.simulate.tables import EXCHANGE, FILL, GROW, PADDING, PAIR, QUAD, Tables
+from qcli.simulate.tables import EXCHANGE, FILL, GROW, OPS, PADDING, PAIR, QUAD, SIZE, TILES, Tables
 
 TILE_BITS = 11
 """Row bits of a tile: 2^11 rows of 128 bytes, twice (ψ and λ), stay in the second-level cache."""
@@ -41,6 +42,13 @@ class Schedule:
     def size(self) -> int:
         """Numbers of a state in memory."""
         return 2 * len(self.tables.start) * (int(places(np.array(self.rows - 1))) + 1)
+
+    @cached_property
+    def row_operations(self) -> int:
+        """How many rows all operations together go through, for a group of samples."""
+        tables = self.tables
+        operations, tiles = np.diff(tables.stages[:, OPS]), np.diff(tables.stages[:, TILES])
+        return int((2 ** tables.ops[:, SIZE] * np.repeat(tiles, operations)).sum())
 
     @property
     def shared_rotations(self) -> int:
