@@ -34,13 +34,15 @@ class Exact:
         self.timings = Timings()
         self.engine, self.precision = engine, precision
         self._engines: dict[str, Engine] = {}
+        self._chosen: dict[tuple[int, int], Engine] = {}
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
-        name = choose(self.engine, program.wires, len(angles)).engine
-        if name not in self._engines:
-            self._engines[name] = create(name, self.precision)
+        size = (program.wires, len(angles))
+        if size not in self._chosen:
+            name = choose(self.engine, *size).engine
+            self._chosen[size] = self._engines.setdefault(name, create(name, self.precision))
         with self.timings.measure("execute"):
-            return self._engines[name].evaluate(program, angles)
+            return self._chosen[size].evaluate(program, angles)
 
 
 class Sampled:
