@@ -1,3 +1,11 @@
+"""Angles as a function of inputs and weights, beyond what the traces of tests/circuit/test_trace.py show."""
+
+import pennylane as qml
+import torch
+
+from qcli.circuit.trace import trace
+
+
 def test_a_large_angle_map_is_applied_by_its_entries_with_the_same_outcome(monkeypatch):
     def circuit(inputs, weights):
         qml.RX(2 * inputs[0] - weights[1] + 0.5, wires=0)
