@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from qcli.errors import QcliError
 from qcli.execute.emulator import Emulator
 from qcli.execute.select import executor as executor_named
 from qcli.files import write_atomic, write_json
+from qcli.model.layer import quantum_layers
 from qcli.price.plans import Workload, plans
 from qcli.price.record import record
 from qcli.price.sheet import terms
-from qcli.simulate.engine import precision_named
+from qcli.simulate.engine import choose, precision_named
 from qcli.simulate.exact import Exact
 from qcli.simulate.executor import Executor, using
 from qcli.train.loop import predict
@@ -95,7 +96,9 @@ def validate_on_hardware(
     reference = Exact(engine, precision_named(precision))
     simulated = _infer(model, x, classes, reference, lambda done, total: None)
     measured = _infer(model, x, classes, executor, on_samples)
-    assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured)
+    wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
+    chosen = {**asdict(choose(engine, wires, _CHUNK)), "precision": precision}
+    assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured, chosen)
     folder = hardware_folder(run, executor.name)
     write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
     write_json(folder / "assessment.json", assessment)
@@ -139,6 +142,7 @@ def _assessment(
     labels: NDArray[np.int64],
     simulated: Inference,
     measured: Inference,
+    engine: dict[str, str],
 ) -> dict[str, Any]:
     n = len(labels)
     right_simulated, right_measured = simulated.labels == labels, measured.labels == labels
@@ -156,7 +160,7 @@ def _assessment(
         "calibrated_on": executor.device.calibrated_on.isoformat()
         if isinstance(executor, Emulator)
         else None,
-        "simulation": {"accuracy": accuracy(right_simulated).to_json()},
+        "simulation": {"accuracy": accuracy(right_simulated).to_json(), "engine": engine},
         "hardware": {"accuracy": accuracy(right_measured).to_json()},
         "degradation_points": {name: 100 * getattr(difference, name) for name in ("value", "low", "high")},
         "mcnemar_p": difference.p,

@@ -47,6 +47,8 @@ def validate_on_hardware(
             on_samples=lambda done, total: bar.update(task, completed=done, total=total),
         )
     answer(assessment, [assessment_table(assessment)], json_)
+    used = assessment["simulation"]["engine"]
+    note(f"simulated by: {used['engine']}, {used['precision']} ({used['reason']})")
     note(
         f"samples: {hardware_folder(opened, assessment['device']) / 'samples.csv'}\nreport: {write_report(opened.path)}"
     )
