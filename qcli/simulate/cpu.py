@@ -26,7 +26,7 @@ cache."""
 _PARTS = 16
 """Gradients are summed in so many parts, whatever the number of threads: equal bits on every machine."""
 
-_WORTH_A_THREAD = 2**14
+_WORTH_A_THREAD = 2**16
 """Rows that operations touch in a forward sweep, for each thread: below, waking it takes longer than it saves."""
 _PROGRAMS = 256
 """Programs whose schedules are kept."""
