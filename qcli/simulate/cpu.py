@@ -24,8 +24,7 @@ _WIDE = 15
 """From so many wires on the lanes hold amplitudes: the states of 16 samples would no longer fit into the second-level
 cache."""
 _PARTS = 16
-"""Gradients are summed in so many parts, whatever the number of threads: equal bits on every machine."""
-
+"""Gradients are summed in so many parts, whatever the number of threads, so that the bits do not depend on it."""
 _WORTH_A_THREAD = 2**16
 """Rows that operations touch in a forward sweep, for each thread: below, waking it takes longer than it saves."""
 _PROGRAMS = 256

@@ -49,7 +49,7 @@ def choose(engine: str, wires: int, batch: int) -> Choice:
         return Choice(engine, "asked for")
     size = f"{wires} wires, batch {batch}"
     if not torch.cuda.is_available():
-        return Choice("cpu", f"{size}, no CUDA device: the fastest from 1 to 24 wires")
+        return Choice("cpu", f"{size}, no CUDA device: the fastest at every size measured")
     if batch * 2**wires >= _GPU_AMPLITUDES:
         return Choice("torch", f"{size}: enough work for the CUDA device")
     return Choice("cpu", f"{size}: too little work for the CUDA device")

@@ -37,10 +37,14 @@ class Exact:
         self._chosen: dict[tuple[int, int], Engine] = {}
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
+        if len(angles) == 0:
+            return angles.new_zeros((0, program.outputs)) + 0 * angles.sum()
         size = (program.wires, len(angles))
         if size not in self._chosen:
             name = choose(self.engine, *size).engine
-            self._chosen[size] = self._engines.setdefault(name, create(name, self.precision))
+            if name not in self._engines:
+                self._engines[name] = create(name, self.precision)
+            self._chosen[size] = self._engines[name]
         with self.timings.measure("execute"):
             return self._chosen[size].evaluate(program, angles)
 

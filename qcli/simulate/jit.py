@@ -46,7 +46,7 @@ class _Cache:
         try:
             if (found := self._cache.load_overload(signature, context)) is not None:
                 return found
-        except Exception:
+        except Exception:  # damaged bytes can raise anything when they are unpickled
             with suppress(OSError):
                 self._cache.flush()
         _announce()
@@ -55,7 +55,7 @@ class _Cache:
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
             self._cache.save_overload(signature, data)
-        except Exception:
+        except OSError:
             self._cache.disable()
 
     def __getattr__(self, name: str) -> Any:

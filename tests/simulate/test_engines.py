@@ -223,6 +223,26 @@ def test_a_circuit_without_inputs_gives_the_same_output_for_every_sample():
     assert torch.allclose(QuantumLayer(constant)(torch.rand(3, 1)), torch.tensor([[1.0, 0.5, 0.5]] * 3))
 
 
+@pytest.mark.parametrize("engine", ["cpu", "torch", "lightning"])
+def test_an_empty_batch_gives_no_outputs_and_no_gradient(engine):
+    inputs = torch.rand(0, 4, requires_grad=True)
+    with using(Exact(engine)):
+        outputs = QuantumLayer(entangled, {"weights": (1, 4, 3)})(inputs)
+    outputs.sum().backward()
+    assert outputs.shape == (0, 4)
+    assert inputs.grad.shape == (0, 4)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "torch"])
+def test_an_observable_without_wires_is_its_constant(engine):
+    def circuit(inputs):
+        qml.RX(inputs[0], wires=0)
+        return qml.expval(0.25 * qml.I(0))
+
+    with using(Exact(engine)):
+        assert torch.allclose(QuantumLayer(circuit)(torch.rand(3, 1)), torch.full((3, 1), 0.25))
+
+
 def test_a_register_beyond_memory_is_refused_before_it_is_allocated():
     def wide(inputs):
         qml.RX(inputs[0], wires=0)
