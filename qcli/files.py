@@ -74,6 +74,14 @@ def bundled(name: str) -> Path:
     return installed if installed.is_dir() else package.parent / name
 
 
+def user_folder() -> Path:
+    """Where a user's own prices and ledger are kept: $QCLI_HOME, or the platform's folder for application data."""
+    import platformdirs
+
+    home = os.environ.get("QCLI_HOME")
+    return Path(home).expanduser() if home else platformdirs.user_data_path("qcli")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint naming the closest known names, for error messages."""
     names = sorted(known)

@@ -12,6 +12,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("COLUMNS", "110")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """Prices and ledger of the person who runs the tests are neither read nor written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QCLI_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A run directory of a small VQC trained for three epochs on the digits 0 and 1; copy it before changing it."""
