@@ -19,7 +19,8 @@ _PUBLIC = {
     "Run": "qcli.train.run",
     "Settings": "qcli.train.run",
     "train": "qcli.train.train",
-    "estimate_cost": "qcli.price.estimate",
+    "Question": "qcli.price.estimate",
+    "estimate_cost": "qcli.price.document",
     "validate_on_hardware": "qcli.assess.validate",
     "using": "qcli.simulate.executor",
 }

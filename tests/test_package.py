@@ -71,7 +71,7 @@ def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
     assert not any(name.startswith(("tests/", "circuits/", "pricing/")) for name in names)
     script = (
         "import qcli, qcli.files; from qcli.model.load import zoo; from qcli.price.sheet import load_sheets;"
-        "print(qcli.__file__, qcli.files.bundled('circuits'), *zoo(), len(load_sheets()))"
+        "print(qcli.__file__, qcli.files.bundled('circuits'), *zoo(), len(load_sheets().devices))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(

@@ -1,8 +1,10 @@
 """The same test samples through simulation and through a device, side by side."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,12 @@ from qcli.execute.emulator import Emulator
 from qcli.execute.select import executor as executor_named
 from qcli.files import write_atomic, write_json
 from qcli.model.layer import quantum_layers
-from qcli.price.plans import Workload, plans
-from qcli.price.record import record
+from qcli.price import ledger
+from qcli.price.plans import cheapest, plans
+from qcli.price.record import distinct, record
 from qcli.price.sheet import terms
+from qcli.price.subject import Subject, inference
+from qcli.price.workload import Workload
 from qcli.simulate.engine import choose, precision_named
 from qcli.simulate.exact import Exact
 from qcli.simulate.executor import Executor, using
@@ -31,6 +36,7 @@ from qcli.train.run import Run, now
 
 SCHEMA = "qcli.assessment/1"
 _CHUNK = 8
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,17 @@ def validate_on_hardware(
     folder = hardware_folder(run, executor.name)
     write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
     write_json(folder / "assessment.json", assessment)
+    if isinstance(executor, Emulator):
+        try:
+            ledger.append(_entry(run, model, executor, count, shots))
+        except OSError as error:
+            _log.warning("not added to the ledger %s: %s", ledger.ledger_path(), error.strerror or error)
     return assessment
 
 
 def _check_width(model: nn.Module, sample: Tensor, emulator: Emulator) -> None:
     """Refuse a circuit wider than the device before minutes go into simulating it."""
-    wires = max((circuit.program.wires for circuit in record(model, sample)), default=0)
+    wires = max((circuit.program.wires for circuit in distinct(record(model, sample))), default=0)
     qubits = emulator.device.qubit_count
     if wires > qubits:
         raise QcliError(
@@ -179,15 +190,43 @@ def _cost(run: Run, model: nn.Module, executor: Executor, inferences: int, shots
     """What this rehearsal cost, and what the same on the device itself would, in its cheapest plan."""
     if not isinstance(executor, Emulator):
         return {"usd": "0", "real_device": None, "real_usd": None, "real_plan": None}
-    per_inference = sum(circuit.count for circuit in record(model, run.rows("test", 1)[0]))
-    workload = Workload(inferences, inferences * per_inference, shots)
-    plan = min(plans(workload, terms(executor.device.key)), key=lambda plan: plan.usd)
+    plan = cheapest(plans(_workload(run, model, inferences, shots), terms(executor.device.key)))
     return {
         "usd": "0",
         "real_device": executor.device.key,
-        "real_usd": f"{plan.usd:f}",
-        "real_plan": plan.name,
+        "real_usd": f"{plan.usd:f}" if plan else None,
+        "real_plan": plan.name if plan else None,
     }
+
+
+def _workload(run: Run, model: nn.Module, inferences: int, shots: int) -> Workload:
+    calls = record(model, run.rows("test", 1)[0])
+    subject = Subject(run.info.model.name, len(run.info.data.classes), run, calls)
+    return inference(subject, inferences, shots, {})
+
+
+def _entry(run: Run, model: nn.Module, emulator: Emulator, inferences: int, shots: int) -> ledger.Entry:
+    """The rehearsal in the ledger: nothing is billed, but circuits and shots were foreseen and counted."""
+    work = _workload(run, model, inferences, shots)
+    nothing = Decimal(0)
+    return ledger.Entry(
+        run=str(run.path),
+        model=run.info.model.name,
+        device=emulator.name,
+        plan=None,
+        inferences=inferences,
+        estimate=ledger.Estimated(
+            tasks=work.circuits,
+            shots=work.executions,
+            qpu_s=None,
+            usd=nothing,
+            usd_low=nothing,
+            usd_high=nothing,
+        ),
+        actual=ledger.Actual(
+            tasks=emulator.circuits_run, shots=emulator.circuits_run * emulator.shots, qpu_s=None, usd=nothing
+        ),
+    )
 
 
 def _circuit(executor: Executor) -> dict[str, Any] | None:

@@ -65,6 +65,7 @@ class AngleMap:
     """angles = constant + A·inputs + B·weights, and a traced torch graph for the angles that are not affine.
 
     `from_inputs[k]` says whether angle k depends on the inputs; the others are equal for a whole batch.
+    `from_weights[k]`: whether it depends on any weight.
     """
 
     constant: Tensor
@@ -73,10 +74,22 @@ class AngleMap:
     graph: GraphModule | None
     graph_rows: Tensor
     from_inputs: tuple[bool, ...]
+    from_weights: tuple[bool, ...]
 
     @property
     def count(self) -> int:
         return len(self.constant)
+
+    def trainable(self, inputs: bool, weights: Tensor) -> list[bool]:
+        """Which angles a gradient reaches: through the inputs, if those have one, or through the `weights` `(weights,)`
+        that are marked.
+        """
+        direct = set(self.weights.row[weights[self.weights.column]].tolist())
+        others = set(self.graph_rows.tolist()) if weights.any() else set()
+        return [
+            (inputs and self.from_inputs[k]) or k in direct or (k in others and self.from_weights[k])
+            for k in range(self.count)
+        ]
 
     def __call__(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Angles in radians, `(batch, angles)`, of inputs `(batch, features)` and all weights `(weights,)`."""
@@ -178,16 +191,17 @@ def angle_map(module: GraphModule, features: int, weights: int) -> AngleMap:
         constant[affine] = values(*zeros)
         jacobian = torch.func.jacrev(values, argnums=(0, 1), chunk_size=256)(*zeros)
         by_input[affine], by_weight[affine] = jacobian
-    reaches_input = {
-        i: placeholders[0] in _ancestors(results[i]) or results[i] is placeholders[0] for i in others
-    }
+    reaches = [
+        {i: place in _ancestors(results[i]) or results[i] is place for i in others} for place in placeholders
+    ]
     return AngleMap(
         constant,
         Entries.of(by_input),
         Entries.of(by_weight),
         _restrict(module, others) if others else None,
         torch.tensor(others, dtype=torch.long),
-        tuple(reaches_input.get(i, bool(by_input[i].any())) for i in range(len(results))),
+        tuple(reaches[0].get(i, bool(by_input[i].any())) for i in range(len(results))),
+        tuple(reaches[1].get(i, bool(by_weight[i].any())) for i in range(len(results))),
     )
 
 

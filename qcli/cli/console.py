@@ -39,7 +39,9 @@ def answer(content: dict[str, Any], tables: Iterable[RenderableType], as_json: b
     console = Console()
     if not console.is_terminal:
         console = Console(width=110)
-    for table in tables:
+    for number, table in enumerate(tables):
+        if number:
+            console.print()
         console.print(table)
 
 

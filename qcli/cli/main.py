@@ -11,7 +11,8 @@ import typer
 
 from qcli.cli.devices import devices
 from qcli.cli.estimate_cost import estimate_cost
-from qcli.cli.prices import prices
+from qcli.cli.ledger import ledger
+from qcli.cli.prices import app as prices
 from qcli.cli.train import train
 from qcli.cli.validate_on_hardware import validate_on_hardware
 from qcli.errors import QcliError
@@ -23,8 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, estimate_cost, validate_on_hardware, devices, prices):
+for command in (train, estimate_cost, validate_on_hardware, devices, ledger):
     app.command()(command)
+app.add_typer(prices, name="prices")
 
 
 def _version(show: bool) -> None:

@@ -1,22 +1,46 @@
-"""`qcli prices`: what the price sheets hold, with dates and sources."""
+"""`qcli prices`: what the price sheets hold, with dates and sources, and Amazon Braket's latest."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from qcli.cli.groups import with_default
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from qcli.price.tariff import Terms
+    from qcli.price.refresh import Change
+    from qcli.price.tariff import Terms, Unknown
+
+HELP = """Show the price of every QPU with source and date, or refresh Amazon Braket's.
+
+\b
+qcli prices
+qcli prices braket/garnet
+qcli prices refresh --dry-run
+"""
+app = typer.Typer(cls=with_default("show"), help=HELP)
+
+Sheet = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="A price sheet to lay over qcli's.")
+]
 
 
-def prices(
+@app.command()
+def show(
     device: Annotated[
         str | None, typer.Argument(help="One device, such as braket/garnet or ibm/fez.")
     ] = None,
+    contract: Annotated[
+        list[str] | None, typer.Option(metavar="PROVIDER=NAME", help="Such as ibm=flex; may be repeated.")
+    ] = None,
+    prices: Sheet = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List the price of every QPU, or every figure of one with its source and date.
@@ -24,29 +48,98 @@ def prices(
     \b
     qcli prices
     qcli prices braket/garnet
+    qcli prices ibm/fez --contract ibm=premium
     """
     import json
 
+    from qcli.cli.console import note
+    from qcli.cli.train import pairs
     from qcli.price.sheet import load_sheets, terms
+    from qcli.price.tariff import STALE_DAYS
 
-    shown = [terms(device)] if device else list(load_sheets().values())
+    sheets = load_sheets(prices, pairs(contract or [], "--contract", "ibm=flex"))
+    shown = [terms(device, sheets)] if device else list(sheets.devices.values())
     if json_:
-        content = {"schema": "qcli.prices/1", "devices": [_content(item) for item in shown]}
+        unknown = [asdict(vendor) for vendor in sheets.unknown]
+        content = {
+            "schema": "qcli.prices/1",
+            "devices": [_content(item) for item in shown],
+            "unknown": unknown,
+        }
         typer.echo(json.dumps(content, indent=1, default=str))
     elif device:
         _show_one(shown[0])
     else:
         _show_all(shown)
+        _show_unknown(sheets.unknown)
+    if stale := [item for item in shown if item.stale(date.today())]:
+        oldest = min(stale, key=lambda item: item.verified_on)
+        braket = any(item.provider == "braket" for item in stale)
+        note(
+            f"warning: {len(stale)} of {len(shown)} bills rest on a figure last verified more than {STALE_DAYS} days "
+            f"ago, the oldest on {oldest.verified_on} ({oldest.name})"
+            + ("; Amazon Braket's: qcli prices refresh" if braket else "")
+        )
+
+
+@app.command()
+def refresh(
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, write nothing.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Read Amazon Braket's public price file, show what differs, and keep it in your own folder.
+
+    The file is read from pricing.us-east-1.amazonaws.com, or from $BRAKET_PRICE_OFFERS_URL (a URL or a path). The
+    bundled sheets are not changed; deleting the written file undoes the refresh.
+
+    \b
+    qcli prices refresh --dry-run
+    qcli prices refresh --yes
+    """
+    import json
+
+    from qcli.cli.console import note
+    from qcli.price import refresh as prices
+    from qcli.price.sheet import figures, load_sheets
+
+    url = prices.source_url()
+    file = prices.parse(prices.fetch(url), url)
+    known = figures(load_sheets(), "braket")
+    changed = prices.changes(file, known)
+    unlisted = list(prices.unknown_devices(file, known))
+    missing = prices.missing_devices(file, known)
+    content = {
+        "schema": "qcli.price-refresh/1",
+        "url": url,
+        "published_on": file.published_on,
+        "changes": [asdict(change) for change in changed],
+        "offered_without_record": unlisted,
+        "not_offered": missing,
+    }
+    if json_:
+        typer.echo(json.dumps(content, indent=1, default=str))
+    else:
+        _show_changes(file.published_on, changed)
+        for title, names in (("offered, but not in qcli's sheets", unlisted), ("not in the file", missing)):
+            if names:
+                note(f"{title}: {', '.join(names)}")
+    if dry_run or not (yes or json_ or typer.confirm("keep these prices?", err=True)):
+        note("nothing was written")
+        return
+    if json_ and not yes:
+        note("nothing was written: add --yes")
+        return
+    note(f"written: {prices.write_overlay(prices.overlay(file, known, date.today()))}")
 
 
 def _content(item: Terms) -> dict[str, Any]:
-    from dataclasses import asdict
+    from qcli.price.tariff import KINDS
 
-    from qcli.price.tariff import PerTask
-
-    kind = "per-task" if isinstance(item.price, PerTask) else "per-second"
     content = asdict(item)
-    return {**content, "price": {"kind": kind, **content["price"]}}
+    return {**content, "price": {"kind": KINDS[type(item.price)], **content["price"]}}
 
 
 def _status(item: Terms) -> str:
@@ -65,27 +158,64 @@ def _sets(item: Terms) -> str:
 
 
 def _show_all(items: list[Terms]) -> None:
-    from qcli.price.tariff import PerSecond, PerTask
+    from qcli.price.tariff import Credits, GateShots, Metered, PerSecond, PerTask
 
     fees = _table("By task and shot", "USD/task", "USD/shot", "shots", "program sets")
     seconds = _table("By the second, in jobs", "USD/s", "s/job", "executions/s", "shots")
+    metered = _table("By execution time, a task at a time", "USD/step", "step s", "minimum s", "shots")
+    gates = _table("By gate and shot", "USD/1q gate", "USD/2q gate", "minimum", "debiased")
+    credits = _table("By credit (HQC)", "USD/HQC", "HQC/circuit", "", "")
     for item in items:
         ends = (item.verified_on.isoformat(), item.basis)
         match item.price:
             case PerTask(fee, shot):
-                fees.add_row(
-                    item.name, _status(item), f"{fee:f}", f"{shot:f}", _shots(item), _sets(item), *ends
-                )
+                table, middle = fees, (f"{fee:f}", f"{shot:f}", _shots(item), _sets(item))
             case PerSecond(usd, overhead, rate):
-                middle = (f"{usd:f}", f"{overhead:f}", f"{rate:,f}", _shots(item))
-                seconds.add_row(item.name, _status(item), *middle, *ends)
+                table, middle = seconds, (f"{usd:f}", f"{overhead:f}", f"{rate:,f}", _shots(item))
+            case Metered(usd, step, least):
+                table, middle = metered, (f"{usd:f}", f"{step:f}", f"{least:f}", _shots(item))
+            case GateShots(one, two, least, debiased):
+                table, middle = gates, (f"{one:f}", f"{two:f}", f"{least:f}", f"{debiased:f}")
+            case Credits(usd, base):
+                table, middle = credits, (f"{usd:f}", f"{base:f}", "", "")
+        table.add_row(item.name, _status(item), *middle, *ends)
     console = _console()
-    for table in (fees, seconds):
+    for table in (fees, seconds, metered, gates, credits):
         if table.row_count:
             console.print(table)
     console.print(
         "Program sets: circuits / shots in all. Each figure's source: qcli prices DEVICE", highlight=False
     )
+
+
+def _show_unknown(vendors: tuple[Unknown, ...]) -> None:
+    console = _console()
+    console.print("\nNo public price, so not priced:", highlight=False)
+    for vendor in vendors:
+        console.print(
+            f"  {vendor.name}: {vendor.what} (searched on {vendor.searched_on})",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _show_changes(published_on: date, changed: tuple[Change, ...]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    console = _console()
+    if not changed:
+        console.print(f"Price file of {published_on}: nothing has changed.", highlight=False)
+        return
+    table = Table(
+        title=f"Price file of {published_on}: what differs", box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    for heading in ("device", "figure", "before", "after", "unit"):
+        table.add_column(heading, justify="right" if heading in ("before", "after") else "left", no_wrap=True)
+    for change in changed:
+        before = "–" if change.before is None else f"{change.before:f}"
+        table.add_row(change.device, change.figure, before, f"{change.after:f}", change.unit)
+    console.print(table)
 
 
 def _show_one(item: Terms) -> None:
@@ -99,10 +229,12 @@ def _show_one(item: Terms) -> None:
     remarks += [f"machine_time.{index}: {rule.what}" for index, rule in enumerate(item.machine_time)]
     remarks += [f"{quote.key}: {quote.note}" for quote in item.quotes if quote.note]
     remarks += [f"note: {note}" for note in item.notes]
+    if item.contract:
+        remarks.append(f"contract: {item.contract}, of {', '.join(item.contracts)}")
     console = _console()
     console.print(table)
     for remark in remarks:
-        console.print(remark, markup=False, highlight=False)
+        console.print(remark, highlight=False, soft_wrap=True)
 
 
 def _table(title: str, *prices: str) -> Table:
@@ -120,9 +252,9 @@ def _table(title: str, *prices: str) -> Table:
 
 
 def _console() -> Console:
-    """At least as wide as the tables: a figure is never cut short, a narrow terminal wraps the line."""
+    """Wide enough for every table: a figure is never cut short, a narrow terminal wraps the line."""
     from rich.console import Console
 
-    console = Console()
-    console.width = max(console.width, 120)
+    console = Console(markup=False, emoji=False)
+    console.width = max(console.width, 160)
     return console

@@ -166,12 +166,14 @@ def _settings(**values: object) -> Settings:
         ) from None
 
 
-def pairs(settings: list[str]) -> dict[str, str]:
+def pairs(settings: list[str], option: str = "--set", example: str = "wires=6") -> dict[str, str]:
     """`["wires=6"]` to `{"wires": "6"}`."""
     for setting in settings:
         if "=" not in setting:
             raise QcliError(
-                f"--set takes key=value, got {setting!r}", f"--set {setting}", "write --set wires=6"
+                f"{option} takes key=value, got {setting!r}",
+                f"{option} {setting}",
+                f"write {option} {example}",
             )
     return dict(setting.partition("=")[::2] for setting in settings)
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qcli.compile.target import target, to_native, transpiler_basis
-from qcli.device.record import Device
+from qcli.device.record import Device, Qubit
 from qcli.errors import QcliError
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
-    from qiskit.transpiler import PassManager
+    from qiskit.transpiler import PassManager, Target
 
 _FREE = ("rz", "barrier", "measure")
 
@@ -60,20 +61,16 @@ def compile_circuit(circuit: "QuantumCircuit", device: Device, seed: int = 7, tr
     Raises:
         QcliError: more wires than calibrated qubits, nothing measured, or a gate without a native form.
     """
-    from qiskit.transpiler import TranspilerError, generate_preset_pass_manager
+    from qiskit.transpiler import TranspilerError
 
     _check(circuit, device)
     limit = circuit.num_qubits if device.all_to_all else None
     backend = target(device, limit)
     best: Compiled | None = None
     for trial in range(max(1, trials)):
-        one, two, three = (
-            generate_preset_pass_manager(level, target=backend, seed_transpiler=seed + trial)
-            for level in (1, 2, 3)
-        )
-        three.layout, three.routing = (one if trial else two).layout, two.routing
+        passes = _passes(backend, seed + trial, layout_level=1 if trial else 2)
         try:
-            found = _compiled(three.run(circuit), circuit, device)
+            found = _compiled(passes.run(circuit), circuit, device)
         except TranspilerError as error:
             raise QcliError(
                 f"the circuit does not compile for {device.key}: {error.message}",
@@ -123,6 +120,21 @@ def bind_and_merge(
     return circuits
 
 
+def _passes(backend: "Target", seed: int, layout_level: int) -> "PassManager":
+    """Level 3, with the layout and routing stages of lower levels."""
+    from qiskit.transpiler import PassManagerConfig, generate_preset_pass_manager
+    from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
+
+    passes = generate_preset_pass_manager(3, target=backend, seed_transpiler=seed)
+    stages = PassManagerStagePluginManager()
+    config = PassManagerConfig(
+        target=backend, coupling_map=backend.build_coupling_map(), seed_transpiler=seed
+    )
+    for name, level in (("layout", layout_level), ("routing", 2)):
+        setattr(passes, name, stages.get_passmanager_stage(name, "default", config, optimization_level=level))
+    return passes
+
+
 def _check(circuit: "QuantumCircuit", device: Device) -> None:
     if circuit.num_qubits > device.qubit_count:
         raise QcliError(
@@ -158,8 +170,7 @@ def _compiled(result: "QuantumCircuit", source: "QuantumCircuit", device: Device
 
 def _counts(circuit: "QuantumCircuit", device: Device) -> tuple[int, int, int, float]:
     """One-qubit gates, two-qubit gates, depth and estimated success of a bound native circuit."""
-    qubits = {qubit.id: qubit for qubit in device.usable}
-    edges = {frozenset(edge[:2]): edge.error for edge in device.usable_edges}
+    qubits, edges = _figures(device)
     log_success, ones, twos = 0.0, 0, 0
     for instruction in circuit.data:
         places = [circuit.find_bit(q).index for q in instruction.qubits]
@@ -175,6 +186,13 @@ def _counts(circuit: "QuantumCircuit", device: Device) -> tuple[int, int, int, f
         log_success += np.log1p(-error)
     depth = circuit.depth(lambda instruction: instruction.operation.name not in _FREE)
     return ones, twos, depth, float(np.exp(log_success))
+
+
+@lru_cache(maxsize=64)
+def _figures(device: Device) -> tuple[dict[int, Qubit], dict[frozenset[int], float | None]]:
+    """Usable qubits by their number, and errors of usable edges by their pair."""
+    qubits = {qubit.id: qubit for qubit in device.usable}
+    return qubits, {frozenset(edge[:2]): edge.error for edge in device.usable_edges}
 
 
 def _relabel(circuit: "QuantumCircuit", index: dict[int, int], size: int) -> "QuantumCircuit":

@@ -41,6 +41,7 @@ class Emulator:
         self.shots = shots
         self.timings = Timings()
         self.prepared: dict[str, Prepared] = {}
+        self.circuits_run = 0
         self._generator = np.random.default_rng(seed)
 
     def run(self, program: Program, angles: Tensor) -> Tensor:
@@ -57,6 +58,7 @@ class Emulator:
         with self.timings.measure("execute"):
             seed = int(self._generator.integers(2**31))
             counts = run_noisy(circuits, circuit.noise, self.shots, seed)
+            self.circuits_run += len(circuits)
         with self.timings.measure("postprocess"):
             return np.array([frequencies(count, len(circuit.compiled.layout)) for count in counts])
 

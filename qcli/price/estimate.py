@@ -1,49 +1,66 @@
-"""What running a model on every device would take: does it fit, gates, plans, USD, machine time."""
+"""What running a model on every device would take: does it fit, gates, plans, USD, machine time, cliffs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from qcli.circuit.qiskit import template
 from qcli.compile.transpile import Compiled, compile_circuit
 from qcli.device.catalogue import catalogue
 from qcli.device.record import Device
 from qcli.errors import QcliError
-from qcli.files import write_json
-from qcli.model.load import build_model, find_model, parse_options, zoo
-from qcli.price.plans import MachineTime, Plan, Workload, check_shots, machine_time, plans
-from qcli.price.record import Recorded, record
-from qcli.price.sheet import load_sheets, terms
-from qcli.price.tariff import Terms
-from qcli.train.run import Run, now
+from qcli.price.bill import MachineTime, Plan, per
+from qcli.price.plans import cheapest, check, plans
+from qcli.price.policy import Breach, Policy, breaches
+from qcli.price.record import Recorded
+from qcli.price.sheet import Sheets, load_sheets, terms
+from qcli.price.subject import Subject, Training, inference, training
+from qcli.price.tariff import Terms, Unknown
+from qcli.price.workload import NO_MITIGATION, Gates, Mitigation, Workload, mitigated
+from qcli.train.run import now
 
-SCHEMA = "qcli.estimate/1"
+AGAINST_POLICY = "not among the policy's plans"
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is priced: a model's name, its run directory if trained, and the circuits of one inference."""
+class Question:
+    """What is asked of every device.
 
-    model: str
-    run: Run | None
-    circuits: tuple[Recorded, ...]
+    Attributes:
+        training: price training on the device instead of inference.
+        hybrid_job: add the instance of an Amazon Braket hybrid job.
+        per_month: how often the whole is repeated in a month.
+        contracts: by provider, such as `{"ibm": "flex"}`.
+        prices: a sheet to lay over the others.
+        policy: limits; plans that it does not list are not chosen.
+        devices: names such as `braket/garnet`; all that are not retired if empty.
+    """
 
-    @property
-    def per_inference(self) -> int:
-        return sum(circuit.count for circuit in self.circuits)
+    inferences: int = 48
+    shots: int = 512
+    training: Training | None = None
+    mitigation: Mitigation = NO_MITIGATION
+    hybrid_job: bool = False
+    per_month: int = 1
+    contracts: Mapping[str, str] = field(default_factory=dict)
+    prices: Path | None = None
+    policy: Policy | None = None
+    devices: Sequence[str] = ()
+    include_retired: bool = False
 
-    @property
-    def wires(self) -> int:
-        return max(circuit.program.wires for circuit in self.circuits)
+    def sheets(self) -> Sheets:
+        return load_sheets(self.prices, self.contracts)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One device. Gate counts and depth are those of the model's largest circuit after compiling, None where no
-    calibration is known to compile for.
+    """One device. `gates` by a circuit's key, where a calibration is known to compile for; `device` is that record.
+
+    `success` is the smallest estimated success of a compiled circuit; `workload` is what is priced there,
+    `two_qubit_gates` and `depth` those of the largest circuit; `other_contracts` has the cheapest bills under them.
     """
 
     terms: Terms
@@ -52,12 +69,22 @@ class Row:
     note: str
     two_qubit_gates: int | None
     depth: int | None
+    gates: Mapping[str, Gates]
+    success: float | None
+    workload: Workload | None
     plans: tuple[Plan, ...]
-    time: MachineTime | None
+    breaches: tuple[Breach, ...] = ()
+    other_contracts: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def cheapest(self) -> Plan | None:
-        return min(self.plans, key=lambda plan: plan.usd, default=None)
+        return cheapest(self.plans)
+
+    @property
+    def time(self) -> MachineTime | None:
+        """Of the cheapest plan."""
+        plan = self.cheapest
+        return plan.time if plan else None
 
 
 @dataclass(frozen=True)
@@ -65,191 +92,166 @@ class Estimate:
     """A bill per device and submission plan."""
 
     subject: Subject
-    inferences: int
-    shots: int
+    question: Question
     rows: tuple[Row, ...]
+    unknown: tuple[Unknown, ...]
     created: str
+    today: date
 
-    def to_json(self) -> dict[str, Any]:
-        """The content of estimates/*.json; money as strings."""
-        return {
-            "schema": SCHEMA,
-            "created": self.created,
-            "model": self.subject.model,
-            "run": str(self.subject.run.path) if self.subject.run else None,
-            "inferences": self.inferences,
-            "shots": self.shots,
-            "circuits_per_inference": self.subject.per_inference,
-            "wires": self.subject.wires,
-            "rows": [_row_json(row) for row in self.rows],
-        }
+    @property
+    def unit(self) -> str:
+        """What a bill is divided by."""
+        return "training sample" if self.question.training else "inference"
 
 
-def estimate_cost(
-    target: str,
-    *,
-    inferences: int = 48,
-    shots: int = 512,
-    devices: Sequence[str] = (),
-    include_retired: bool = False,
-    options: Mapping[str, str] | None = None,
-    features: int | None = None,
-    classes: int | None = None,
-    on_device: Callable[[str], None] = lambda name: None,
+def estimate(
+    subject: Subject,
+    question: Question,
+    on_step: Callable[[str], None] = lambda step: None,
+    today: date | None = None,
 ) -> Estimate:
-    """Price `inferences` of a run directory or of an untrained model on each device, offline.
+    """Price a model on each device, offline.
 
     Args:
-        target: a run directory, or a model by name or path; then `options`, `features` (default 64) and
-            `classes` (default 2) build it.
-        devices: names such as `braket/garnet`; all that are not retired if empty.
-        on_device: called with each device's name before it is compiled for.
+        on_step: called with what is done next, once a device.
+        today: the day on which prices are looked at; they age.
 
     Raises:
-        QcliError: unknown target or device, a retired device without `include_retired`, or shots outside the
-            range of a device that was named.
+        QcliError: an unknown device, a retired one without `include_retired`; shots or debiasing that a device which
+            was named does not take.
     """
-    subject = subject_of(target, options or {}, features, classes)
-    if not subject.circuits:
-        raise QcliError(
-            "the model submits no circuit in a forward pass",
-            subject.model,
-            "use its quantum layer in forward()",
-        )
-    workload = Workload(inferences, inferences * subject.per_inference, shots)
-    chosen = _chosen(devices, include_retired)
-    if devices:
+    sheets = question.sheets()
+    work = workload_for(subject, question, {})
+    chosen = _chosen(question, sheets)
+    if question.devices:
         for entry in chosen:
-            check_shots(shots, entry)
+            check(work, entry)
     rows = []
     for entry in chosen:
-        on_device(entry.name)
-        rows.append(_row(subject, workload, entry))
-    result = Estimate(subject, inferences, shots, tuple(rows), now())
-    if subject.run:
-        write_json(_next_file(subject.run.path / "estimates", result.created), result.to_json())
-    return result
+        on_step(f"compiling for {entry.name}")
+        rows.append(_row(subject, question, entry))
+    return Estimate(subject, question, tuple(rows), sheets.unknown, now(), today or date.today())
 
 
-def subject_of(
-    target: str, options: Mapping[str, str], features: int | None = None, classes: int | None = None
-) -> Subject:
-    """The model behind a run directory, or behind a name or path, with the circuits of one inference."""
-    if _is_run(target):
-        run = Run.open(target)
-        if options or features or classes:
-            raise QcliError(
-                "a trained run has its options, features and classes fixed",
-                "--set, --features, --classes",
-                "leave them out, or name the model instead",
-            )
-        return Subject(run.info.model.name, run, record(run.model(), run.rows("test", 1)[0]))
-    source = find_model(target)
-    features, classes = features or 64, classes or 2
-    model = build_model(source, features, classes, parse_options(source, options), seed=0)
-    return Subject(source.name, None, record(model, torch.full((1, features), 0.5)))
+def workload_for(subject: Subject, question: Question, gates: Mapping[str, Gates]) -> Workload:
+    """What the question asks for, with the circuits of error mitigation."""
+    if question.training is not None:
+        work = training(subject, question.training, question.shots, gates)
+    else:
+        work = inference(subject, question.inferences, question.shots, gates)
+    return mitigated(work, question.mitigation)
 
 
-def _next_file(folder: Path, created: str) -> Path:
-    stem = created[:19].replace(":", "")
-    names = (f"{stem}{suffix}.json" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
-    return next(folder / name for name in names if not (folder / name).exists())
-
-
+@lru_cache(maxsize=512)
 def compile_for(circuit: Recorded, device: Device) -> Compiled:
     """The circuit in the device's native gates. Raises QcliError where it does not fit."""
     return compile_circuit(template(circuit.program, circuit.angles)[0], device)
 
 
-def _is_run(target: str) -> bool:
-    """Whether a run directory is meant: one is there, or the text is a path that is not a Python file."""
-    path = Path(target)
-    if (path / "run.json").exists():
-        return True
-    return not target.endswith(".py") and target not in zoo() and (path.is_dir() or "/" in target)
-
-
-def _chosen(devices: Sequence[str], include_retired: bool) -> list[Terms]:
-    if not devices:
-        return [entry for entry in load_sheets().values() if include_retired or entry.status != "retired"]
-    chosen = list({entry.name: entry for entry in map(terms, devices)}.values())
+def _chosen(question: Question, sheets: Sheets) -> list[Terms]:
+    if not question.devices:
+        shown = (entry for entry in sheets.devices.values() if entry.kind != "analog")
+        return [entry for entry in shown if question.include_retired or entry.status != "retired"]
+    chosen = list(
+        {entry.name: entry for entry in (terms(name, sheets) for name in question.devices)}.values()
+    )
     for entry in chosen:
-        if entry.status == "retired" and not include_retired:
+        if entry.kind == "analog":
+            raise QcliError(f"{entry.name} runs no gate circuits", "--device", "choose a gate-based device")
+        if entry.status == "retired" and not question.include_retired:
             raise QcliError(
-                f"{entry.name} was retired on {entry.retired_on}",
+                f"{entry.name} was retired{f' on {entry.retired_on}' if entry.retired_on else ''}",
                 "--device",
                 "add --include-retired to price it all the same",
             )
     return chosen
 
 
-def _row(subject: Subject, workload: Workload, entry: Terms) -> Row:
-    device = catalogue().get(entry.name)
-    note, two_qubit_gates, depth = "", None, None
+def _row(subject: Subject, question: Question, entry: Terms) -> Row:
+    device = catalogue().get(entry.compile_as)
+    note, gates, depth, largest = "", {}, None, None
+    success: float | None = None
     try:
-        if device is not None:
-            compiled = [compile_for(circuit, device) for circuit in subject.circuits]
-            largest = max(compiled, key=lambda c: c.two_qubit_gates)
-            two_qubit_gates, depth = largest.two_qubit_gates, largest.depth
-        elif subject.wires > entry.qubits:
+        if subject.wires > entry.qubits:
             raise QcliError(f"the circuit has {subject.wires} wires, the device {entry.qubits} qubits")
-        else:
+        if device is not None:
+            for circuit in subject.circuits:
+                compiled = compile_for(circuit, device)
+                gates[circuit.program.key] = _gates(circuit, compiled)
+                success = min(compiled.success, 1.0 if success is None else success)
+                if largest is None or compiled.two_qubit_gates > largest:
+                    largest, depth = compiled.two_qubit_gates, compiled.depth
+        elif entry.kind == "qpu":
             note = "gates unknown: no calibration in the catalogue"
     except QcliError as error:
-        return Row(entry, device, False, error.what, None, None, (), None)
+        return Row(entry, device, False, error.what, None, None, {}, None, None, ())
+    if (asked := question.contracts.get(entry.provider)) and asked != entry.contract:
+        note = f"contract {asked} does not cover it: priced under {entry.contract}"
     try:
-        bills, time = plans(workload, entry), machine_time(workload, entry)
+        work = workload_for(subject, question, gates)
+        bills = offered(work, entry, question)
     except QcliError as error:
-        return Row(entry, device, True, error.what, two_qubit_gates, depth, (), None)
-    return Row(entry, device, True, note, two_qubit_gates, depth, bills, time)
+        return Row(entry, device, True, error.what, largest, depth, gates, success, None, ())
+    others = _under_other_contracts(question, entry, work)
+    row = Row(entry, device, True, note, largest, depth, gates, success, work, bills, other_contracts=others)
+    return _under(question.policy, row, question.per_month) if question.policy else row
 
 
-def _row_json(row: Row) -> dict[str, Any]:
-    cheapest = row.cheapest
-    return {
-        "device": row.terms.name,
-        "status": row.terms.status,
-        "fits": row.fits,
-        "note": row.note,
-        "qubits": row.device.qubit_count if row.device else row.terms.qubits,
-        "two_qubit_gates": row.two_qubit_gates,
-        "depth": row.depth,
-        "plans": [_plan_json(plan) for plan in row.plans],
-        "cheapest": cheapest.name if cheapest else None,
-        "usd_per_inference": str(cheapest.usd_per_inference) if cheapest else None,
-        "machine_time_s": {
-            "low": row.time.low_s,
-            "high": row.time.high_s,
-            "basis": row.time.basis,
-            "source": row.time.source,
-        }
-        if row.time
-        else None,
-        "price": {
-            "source": row.terms.source,
-            "verified_on": row.terms.verified_on.isoformat(),
-            "basis": row.terms.basis,
-        },
-        "calibration": {"calibrated_on": row.device.calibrated_on.isoformat(), "source": row.device.source}
-        if row.device
-        else None,
-    }
+def _under_other_contracts(question: Question, entry: Terms, work: Workload) -> dict[str, Decimal]:
+    bills = {}
+    for contract in entry.contracts:
+        if contract != entry.contract:
+            sheets = load_sheets(question.prices, {**question.contracts, entry.provider: contract})
+            usd = usd_of(work, sheets.devices[entry.name], question)
+            if usd is not None:
+                bills[contract] = usd
+    return bills
 
 
-def _plan_json(plan: Plan) -> dict[str, Any]:
-    return {
-        "name": plan.name,
-        "tasks": plan.tasks,
-        "shots": plan.shots,
-        "usd": f"{plan.usd:f}",
-        "usd_per_inference": f"{plan.usd_per_inference:f}",
-        "lines": [
-            {
-                "text": line.text,
-                "quantity": line.quantity,
-                "unit_usd": f"{line.unit_usd:f}",
-                "usd": f"{line.usd:f}",
-            }
-            for line in plan.lines
-        ],
-    }
+def _under(policy: Policy, row: Row, per_month: int) -> Row:
+    """The row with its breaches of the policy."""
+    # without an allowed plan, the cheapest forbidden one says which rules stand against it
+    plan = row.cheapest or min(row.plans, key=lambda each: (each.barred != AGAINST_POLICY, each.usd))
+    usd = per_month * plan.usd_high
+    per_inference = per(plan.usd_high, row.workload.inferences) if row.workload else usd
+    high_s = plan.time.high_s if plan.time else None
+    return replace(row, breaches=breaches(policy, row.terms.name, plan.name, usd, per_inference, high_s))
+
+
+def verdict(estimate: Estimate) -> QcliError | None:
+    """The refusal of a policy: every device that was named must keep it, or one at least if none was named."""
+    policy, priced = estimate.question.policy, [row for row in estimate.rows if row.plans]
+    broken = [row for row in priced if row.breaches]
+    if policy is None or not broken or (not estimate.question.devices and len(broken) < len(priced)):
+        return None
+    shown = min(broken, key=lambda row: len(row.breaches))
+    found = "; ".join(map(str, shown.breaches))
+    others = f" (and {len(broken) - 1} more devices)" if len(broken) > 1 else ""
+    fix = "make the workload smaller, choose another device, or change the rule"
+    return QcliError(f"{shown.terms.name}: {found}{others}", str(policy.path), fix, exit_code=3)
+
+
+def _gates(circuit: Recorded, compiled: Compiled) -> Gates:
+    return Gates(
+        compiled.one_qubit_gates, compiled.two_qubit_gates, circuit.program.wires, len(compiled.layout)
+    )
+
+
+def offered(workload: Workload, entry: Terms, question: Question) -> tuple[Plan, ...]:
+    """Every legal plan, with the hybrid job asked for; those against the policy are barred. Raises QcliError."""
+    bills, policy = plans(workload, entry, hybrid_job=question.hybrid_job), question.policy
+    return tuple(
+        each
+        if policy is None or each.barred or policy.allows_plan(each.name)
+        else replace(each, barred=AGAINST_POLICY)
+        for each in bills
+    )
+
+
+def usd_of(workload: Workload, entry: Terms, question: Question) -> Decimal | None:
+    """The cheapest bill of `workload` under the question's policy, None where there is no plan to choose."""
+    try:
+        plan = cheapest(offered(workload, entry, question))
+    except QcliError:
+        return None
+    return plan.usd if plan else None

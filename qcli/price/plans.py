@@ -1,82 +1,15 @@
-"""Workload and terms in, every legal way to submit it out: bills whose lines add up (docs/pricing.md)."""
+"""Every legal way to submit a workload to a device, priced exactly (docs/pricing.md)."""
 
-import math
-from dataclasses import dataclass
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from qcli.errors import QcliError
-from qcli.price.tariff import Basis, PerSecond, PerTask, ProgramSets, Rule, Terms, weakest
-
-_EXACT = Context(prec=100, traps=[Inexact, InvalidOperation, DivisionByZero])
-
-
-@dataclass(frozen=True)
-class Workload:
-    """`circuits` in all, `shots` each, for `inferences` forward passes.
-
-    Raises:
-        QcliError: fewer than one inference or shot, or a negative number of circuits.
-    """
-
-    inferences: int
-    circuits: int
-    shots: int
-
-    def __post_init__(self) -> None:
-        for name, least in (("inferences", 1), ("circuits", 0), ("shots", 1)):
-            if getattr(self, name) < least:
-                what = f"{name} must be at least {least}, not {getattr(self, name)}"
-                raise QcliError(what, "workload", f"give {least} or more {name}")
-
-    @property
-    def executions(self) -> int:
-        """Shots of all circuits together."""
-        return self.circuits * self.shots
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a bill: `quantity x unit_usd = usd`, exactly."""
-
-    text: str
-    quantity: int
-    unit_usd: Decimal
-    usd: Decimal
-
-
-@dataclass(frozen=True)
-class Batch:
-    """`tasks` submissions of `circuits` circuits each."""
-
-    tasks: int
-    circuits: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One legal way to submit a workload; `usd` is the exact sum of `lines`.
-
-    `shots` are all shots billed, `batches` how the circuits are spread over the tasks.
-    """
-
-    name: str
-    tasks: int
-    shots: int
-    usd: Decimal
-    usd_per_inference: Decimal
-    lines: tuple[Line, ...]
-    batches: tuple[Batch, ...]
-
-
-@dataclass(frozen=True)
-class MachineTime:
-    """Seconds the machine works on all tasks, without queueing; `source` says what the two ends are."""
-
-    low_s: float
-    high_s: float
-    basis: Basis
-    source: str
+from qcli.price import by_gate, by_task, by_time
+from qcli.price.bill import EXACT, Plan, line, per, started
+from qcli.price.tariff import Credits, GateShots, Metered, PerSecond, PerTask, Terms
+from qcli.price.workload import Workload
 
 
 def check_shots(shots: int, terms: Terms) -> None:
@@ -85,9 +18,7 @@ def check_shots(shots: int, terms: Terms) -> None:
     Raises:
         QcliError: outside the device's range (unknown ends are not checked).
     """
-    low, high = terms.shots_min or 1, terms.shots_max
-    if isinstance(terms.price, PerSecond):
-        high = min(high or terms.price.max_executions_per_job, terms.price.max_executions_per_job)
+    low, high = shots_range(terms)
     if shots < low or (high is not None and shots > high):
         allowed = f"{low:,} to {high:,}" if high is not None else f"at least {low:,}"
         raise QcliError(
@@ -97,88 +28,117 @@ def check_shots(shots: int, terms: Terms) -> None:
         )
 
 
-def plans(workload: Workload, terms: Terms) -> tuple[Plan, ...]:
-    """Every legal way to submit `workload`, priced exactly; constant time in the number of circuits.
-
-    `separate`: one task per circuit. `program-sets`: as full as the limits on executables and total shots
-    allow, the circuits of a set all with the same shots. `job`: as few jobs as the execution limit allows,
-    each rounded up to whole seconds.
+def check(workload: Workload, terms: Terms) -> None:
+    """Refuse shots that the device does not take, and debiasing that it does not have.
 
     Raises:
-        QcliError: shots outside the device's range.
+        QcliError: one of them.
     """
-    check_shots(workload.shots, terms)
-    with localcontext(_EXACT):
-        if isinstance(terms.price, PerSecond):
-            return (_job(workload, terms.price),)
-        separate = _tasks("separate", workload, terms.price, _split(workload.circuits, 1))
-        per_set = _executables(workload.shots, terms.program_set) if terms.program_set else 0
-        if not per_set:
-            return (separate,)
-        return separate, _tasks("program-sets", workload, terms.price, _split(workload.circuits, per_set))
+    for shots in workload.shots:
+        check_shots(shots, terms)
+    if workload.debias:
+        _check_debiasing(workload, terms)
 
 
-def machine_time(workload: Workload, terms: Terms) -> MachineTime:
-    """The range over the device's rules: the smallest with the fewest tasks, the largest with the most.
+def shots_range(terms: Terms) -> tuple[int, int | None]:
+    """The fewest and the most shots of a circuit, None where the most is not known."""
+    high = terms.shots_max
+    if isinstance(terms.price, PerSecond):
+        high = min(high or terms.price.max_executions_per_job, terms.price.max_executions_per_job)
+    return terms.shots_min or 1, high
+
+
+def plans(workload: Workload, terms: Terms, *, hybrid_job: bool = False) -> tuple[Plan, ...]:
+    """Every legal plan; constant time in the number of circuits.
+
+    Args:
+        hybrid_job: add the instance of a hybrid job for the upper end of the machine time, where the provider has one.
 
     Raises:
-        QcliError: shots outside the device's range.
+        QcliError: shots outside the device's range, gates beyond its limit, no debiasing where it is asked for, or
+            more QPU seconds than the contract holds.
     """
-    counts = [plan.tasks for plan in plans(workload, terms)]
-
-    def low(rule: Rule) -> float:
-        return rule.per_task_s * min(counts) + rule.per_shot_s * workload.executions
-
-    def high(rule: Rule) -> float:
-        return rule.per_task_s * max(counts) + rule.per_shot_s * workload.executions
-
-    least, most = min(terms.machine_time, key=low), max(terms.machine_time, key=high)
-    source = f"low: {least.what} ({least.source}); high: {most.what} ({most.source})"
-    return MachineTime(low(least), high(most), weakest([least.basis, most.basis]), source)
+    check(workload, terms)
+    with localcontext(EXACT):
+        offered = tuple(_within_limits(_all(workload, terms), workload, terms))
+        if hybrid_job:
+            offered = tuple(_with_instance(plan, workload, terms) for plan in offered)
+        return offered
 
 
-def _split(circuits: int, per_task: int) -> tuple[Batch, ...]:
-    full, rest = divmod(circuits, per_task)
-    batches = (Batch(full, per_task), Batch(int(rest > 0), rest))
-    return tuple(batch for batch in batches if batch.tasks)
+def cheapest(offered: Iterable[Plan]) -> Plan | None:
+    """The cheapest plan that may be chosen; the first of equals."""
+    return min((plan for plan in offered if not plan.barred), key=lambda plan: plan.usd, default=None)
 
 
-def _executables(shots: int, limits: ProgramSets) -> int:
-    return min(limits.max_executables, limits.max_total_shots // shots)
+def _all(workload: Workload, terms: Terms) -> Iterator[Plan]:
+    match terms.price:
+        case PerTask() as price:
+            return by_task.plans(workload, terms, price)
+        case PerSecond() as price:
+            return by_time.jobs(workload, terms, price)
+        case Metered() as price:
+            return by_time.metered(workload, terms, price)
+        case GateShots() as price:
+            return by_gate.gate_shots(workload, terms, price)
+        case Credits() as price:
+            return by_gate.credits(workload, terms, price)
 
 
-def _tasks(name: str, workload: Workload, price: PerTask, batches: tuple[Batch, ...]) -> Plan:
-    tasks = sum(batch.tasks for batch in batches)
-    shots = f"shots: {workload.circuits:,} circuits x {workload.shots:,}"
-    lines = (
-        _line("tasks" if name == "separate" else "tasks: program sets", tasks, price.task_fee),
-        _line(shots, workload.executions, price.shot_price),
+def _within_limits(offered: Iterator[Plan], workload: Workload, terms: Terms) -> Iterator[Plan]:
+    known = [piece.gates for stage in workload.stages for piece in stage.pieces if piece.gates]
+    gates = max((g.one_qubit + g.two_qubit for g in known), default=0)
+    refused = ""
+    legal = 0
+    for plan in offered:
+        limit = by_task.gates_allowed(terms, plan.name)
+        if limit is not None and gates > limit:
+            refused = f"{gates:,} gates in a circuit, {terms.name} takes {limit:,}"
+        elif terms.allowance_s is not None and by_time.billed_seconds(plan) > terms.allowance_s:
+            needed = f"{by_time.billed_seconds(plan):,} QPU seconds"
+            refused = refused or f"{needed}, contract {terms.contract} holds {terms.allowance_s:,f}"
+        else:
+            legal += 1
+            yield plan
+    if refused and not legal:
+        raise QcliError(
+            refused, terms.name, "make the workload smaller, or choose another device or contract"
+        )
+
+
+def _check_debiasing(workload: Workload, terms: Terms) -> None:
+    least = terms.debias_min_shots
+    if least is None:
+        raise QcliError(
+            f"{terms.name} has no debiasing", "--mitigation debias", "leave it out, or choose IonQ"
+        )
+    if workload.shots[0] < least:
+        raise QcliError(
+            f"debiasing on {terms.name} needs {least:,} shots a circuit, not {workload.shots[0]:,}",
+            "--shots",
+            f"choose {least:,} shots or more, or leave out --mitigation debias",
+        )
+
+
+def _with_instance(plan: Plan, workload: Workload, terms: Terms) -> Plan:
+    if terms.instance is None or plan.time is None:
+        return plan
+    name, usd_per_hour = terms.instance
+    hours, least = (
+        Decimal(started(Fraction(seconds), Fraction(36, 100))) / 10_000
+        for seconds in (plan.time.high_s, plan.time.low_s)
     )
-    return _plan(name, workload, lines, batches)
-
-
-def _job(workload: Workload, price: PerSecond) -> Plan:
-    batches = _split(workload.circuits, price.max_executions_per_job // workload.shots)
-    lines = tuple(_job_line(batch, workload.shots, price) for batch in batches)
-    return _plan("job", workload, lines, batches)
-
-
-def _job_line(batch: Batch, shots: int, price: PerSecond) -> Line:
-    executions = batch.circuits * shots
-    used_s = Fraction(price.overhead_s) + executions / Fraction(price.rate_hz)
-    billed_s = math.ceil(max(used_s, Fraction(price.minimum_s)))
-    jobs = "1 job" if batch.tasks == 1 else f"{batch.tasks:,} jobs"
-    formula = f"{price.overhead_s:f} s + {executions:,} executions / {price.rate_hz:,f} Hz"
-    text = f"QPU seconds: {jobs} of {formula} = {float(used_s):,.2f} s, billed {billed_s:,} s"
-    return _line(text, batch.tasks * billed_s, price.usd_per_s)
-
-
-def _line(text: str, quantity: int, unit_usd: Decimal) -> Line:
-    return Line(text, quantity, unit_usd, quantity * unit_usd)
-
-
-def _plan(name: str, workload: Workload, lines: tuple[Line, ...], batches: tuple[Batch, ...]) -> Plan:
-    usd = sum((line.usd for line in lines), Decimal(0))
-    per_inference = Context(prec=28).divide(usd, Decimal(workload.inferences))
-    tasks = sum(batch.tasks for batch in batches)
-    return Plan(name, tasks, workload.executions, usd, per_inference, lines, batches)
+    more = line(f"hybrid job: {name} for the machine time in hours", hours, usd_per_hour)
+    usd = plan.usd + more.usd
+    return replace(
+        plan,
+        lines=(*plan.lines, more),
+        usd=usd,
+        usd_low=plan.usd_low + least * usd_per_hour,
+        usd_high=plan.usd_high + more.usd,
+        usd_per_inference=per(usd, workload.inferences),
+        remarks=(
+            *plan.remarks,
+            "not in the bill: the instance while tasks queue, and its storage volume",
+        ),
+    )

@@ -1,300 +1,216 @@
-"""Price sheets: one provider per TOML file in `pricing/`, each figure with unit, source, date and basis."""
+"""Reading price sheets: one provider per TOML file in `pricing/`, the user's own laid over them."""
 
 import tomllib
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from qcli.errors import QcliError
-from qcli.files import bundled, nearest
-from qcli.price.tariff import Basis, PerSecond, PerTask, ProgramSets, Quote, Rule, Status, Terms, weakest
+from qcli.files import bundled, nearest, user_folder
+from qcli.price.assemble import terms_of
+from qcli.price.places import NOT_TOML, File, Key, line_of, origin
+from qcli.price.refresh import REFRESHED
+from qcli.price.schema import Sheet, cited
+from qcli.price.tariff import KINDS, Terms, Unknown
 
-Amount = Annotated[Decimal, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
-Part = tuple[str, Decimal, str]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Source(_Strict):
-    title: Text
-    verified_on: date
-
-
-class _Cited(_Strict):
-    basis: Basis
-    source: Text
-    note: str = ""
-
-    def parts(self) -> list[Part]:
-        return []
+_FIX = "correct the sheet; docs/pricing.md describes the format"
+IN_PRICE_FILE = {
+    "price.task_fee": "task_fee",
+    "price.shot_price": "shot_price",
+    "reservation": "reservation",
+    "price.usd_per_min": "simulator",
+}
+"""Figures that Amazon's price file has, too: their keys in a sheet, and their names there."""
 
 
-class _Figure(_Cited):
-    value: Amount
-    unit: str
+@dataclass(frozen=True)
+class Sheets:
+    """What all sheets say: devices keyed like "braket/garnet", and vendors without a public price."""
 
-    def parts(self) -> list[Part]:
-        return [("", self.value, self.unit)]
-
-
-class _UsdPerTask(_Figure):
-    unit: Literal["USD/task"]
+    devices: Mapping[str, Terms]
+    unknown: tuple[Unknown, ...]
 
 
-class _UsdPerShot(_Figure):
-    unit: Literal["USD/shot"]
+def read_sheets(paths: Sequence[Path], contracts: Mapping[str, str] | None = None) -> Sheets:
+    """Read the sheets `paths`; a later file of the same provider is laid over the earlier ones.
 
+    Tables under `[defaults]` are laid under every device, a contract's price over it; a figure is replaced whole,
+    never mixed.
 
-class _UsdPerSecond(_Figure):
-    unit: Literal["USD/s"]
-
-
-class _UsdPerHour(_Figure):
-    unit: Literal["USD/h"]
-
-
-class _Seconds(_Figure):
-    unit: Literal["s"]
-
-
-class _Hertz(_Figure):
-    value: Annotated[Decimal, Field(gt=0)]
-    unit: Literal["Hz"]
-
-
-class _Executions(_Figure):
-    unit: Literal["executions/job"]
-
-    @field_validator("value")
-    @classmethod
-    def _whole(cls, value: Decimal) -> Decimal:
-        if value < 1 or value != value.to_integral_value():
-            raise ValueError("must be a whole number of at least 1")
-        return value
-
-
-class _PerTaskPrice(_Strict):
-    kind: Literal["per-task"]
-    task_fee: _UsdPerTask
-    shot_price: _UsdPerShot
-
-    def terms(self) -> PerTask:
-        return PerTask(self.task_fee.value, self.shot_price.value)
-
-
-class _PerSecondPrice(_Strict):
-    kind: Literal["per-second"]
-    usd_per_s: _UsdPerSecond
-    overhead_s: _Seconds
-    rate_hz: _Hertz
-    minimum_s: _Seconds
-    max_executions_per_job: _Executions
-
-    def terms(self) -> PerSecond:
-        limit = int(self.max_executions_per_job.value)
-        return PerSecond(
-            self.usd_per_s.value, self.overhead_s.value, self.rate_hz.value, self.minimum_s.value, limit
-        )
-
-
-class _Availability(_Cited):
-    status: Status
-    qubits: Count
-    retired_on: date | None = None
-
-    @model_validator(mode="after")
-    def _date_only_if_retired(self) -> "_Availability":
-        if self.retired_on and self.status != "retired":
-            raise ValueError("retired_on is given but status is not retired")
-        return self
-
-
-class _Shots(_Cited):
-    min: Count
-    max: Count
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "_Shots":
-        if self.min > self.max:
-            raise ValueError("min is larger than max")
-        return self
-
-    def parts(self) -> list[Part]:
-        return [(".min", Decimal(self.min), "shots"), (".max", Decimal(self.max), "shots")]
-
-
-class _ProgramSets(_Cited):
-    max_executables: Count
-    max_total_shots: Count
-
-    def parts(self) -> list[Part]:
-        return [
-            (".max_executables", Decimal(self.max_executables), "circuits"),
-            (".max_total_shots", Decimal(self.max_total_shots), "shots"),
-        ]
-
-
-class _Rule(_Cited):
-    what: Text
-    per_task_s: Amount
-    per_shot_s: Amount
-
-    def parts(self) -> list[Part]:
-        return [(".per_task_s", self.per_task_s, "s/task"), (".per_shot_s", self.per_shot_s, "s/shot")]
-
-
-class _Device(_Strict):
-    full_name: Text
-    availability: _Availability
-    shots: _Shots | None = None
-    price: Annotated[_PerTaskPrice | _PerSecondPrice, Field(discriminator="kind")]
-    program_sets: _ProgramSets | None = None
-    reservation: _UsdPerHour | None = None
-    machine_time: Annotated[tuple[_Rule, ...], Field(min_length=2)]
-    notes: tuple[Text, ...] = ()
-
-
-class _Sheet(_Strict):
-    provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    sources: dict[str, _Source]
-    defaults: dict[str, Any] = {}
-    devices: Annotated[dict[str, _Device], Field(min_length=1)]
-
-
-def read_sheet(path: Path) -> dict[str, Terms]:
-    """The devices of one sheet, keyed like "braket/garnet".
-
-    Tables under `[defaults]` are laid under every device; a figure is replaced whole, never mixed.
+    Args:
+        contracts: the contract of a provider, such as `{"ibm": "flex"}`; the first of its sheet otherwise, and for
+            devices that the chosen one does not cover.
 
     Raises:
-        QcliError: not readable, not TOML, or a key that is missing, unknown or has a wrong value;
-            names the file and the key.
+        QcliError: not readable, not TOML, a key that is missing, unknown or has a wrong value (names file, key and
+            line), or a contract that does not exist.
     """
-    fix = "correct the sheet; docs/pricing.md describes the format"
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise QcliError(f"cannot read the price sheet: {error.strerror}", str(path), fix) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise QcliError(f"the price sheet is not valid TOML: {error}", str(path), fix) from None
-    try:
-        sheet = _Sheet.model_validate(_with_defaults(raw))
-    except ValidationError as error:
-        found = [f"{_key(item['loc'], raw)}: {item['msg']}" for item in error.errors()]
-        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-        raise QcliError("; ".join(found[:3]) + more, str(path), fix) from None
-    for name, device in sheet.devices.items():
-        for key, cited in _cited(device):
-            if cited.source not in sheet.sources:
-                where = _key(("devices", name, *key.split("."), "source"), raw)
-                what = f"{where}: unknown source {cited.source!r}; {nearest(cited.source, sheet.sources)}"
-                raise QcliError(what, str(path), fix)
-    return {f"{sheet.provider}/{name}": _terms(sheet, name) for name in sheet.devices}
+    chosen = dict(contracts or {})
+    files: dict[str, list[File]] = {}
+    for path in paths:
+        file = _read(path)
+        files.setdefault(str(file.raw.get("provider", path.stem)), []).append(file)
+    for provider in chosen:
+        if provider not in files:
+            raise QcliError(f"no price sheet for {provider!r}", "--contract", nearest(provider, files))
+    devices: dict[str, Terms] = {}
+    unknown: list[Unknown] = []
+    for provider, layers in files.items():
+        raw: dict[str, Any] = {}
+        for layer in layers:
+            raw = _laid_over(raw, layer.raw)
+        agreed = _agreed(raw, chosen.get(provider), layers[-1].path)
+        sheet = _validated(raw, agreed, layers)
+        for name in sheet.devices:
+            entry = terms_of(sheet, name, agreed[name], tuple(_contracts(raw, name)))
+            devices[entry.name] = entry
+        unknown += [Unknown(v.full_name, v.what, v.searched_on) for v in sheet.unknown.values()]
+    return Sheets(devices, tuple(unknown))
+
+
+def load_sheets(prices: Path | None = None, contracts: Mapping[str, str] | None = None) -> Sheets:
+    """The bundled sheets, then those in the user's folder, then `prices`; read once.
+
+    Raises:
+        QcliError: a sheet does not validate, or there is none.
+    """
+    own = sorted((user_folder() / "pricing").glob("*.toml"), key=lambda path: (path.name != REFRESHED, path))
+    paths = [*sorted(bundled("pricing").glob("*.toml")), *own, *([prices] if prices else [])]
+    stamps = tuple((path, path.stat().st_mtime_ns if path.exists() else 0) for path in paths)
+    return _loaded(stamps, tuple(sorted((contracts or {}).items())))
 
 
 @cache
-def load_sheets() -> dict[str, Terms]:
-    """All devices of all bundled sheets, keyed like "braket/garnet"; read once.
-
-    Raises:
-        QcliError: a sheet does not validate.
-    """
-    folder = bundled("pricing")
-    sheets = [read_sheet(path) for path in sorted(folder.glob("*.toml"))]
-    if not sheets:
-        raise QcliError("no price sheets found", str(folder), "install qcli again: the sheets come with it")
-    return {name: terms for sheet in sheets for name, terms in sheet.items()}
+def _loaded(stamps: tuple[tuple[Path, int], ...], contracts: tuple[tuple[str, str], ...]) -> Sheets:
+    if not stamps:
+        raise QcliError(
+            "no price sheets found", str(bundled("pricing")), "install qcli again: the sheets come with it"
+        )
+    return read_sheets([path for path, _ in stamps], dict(contracts))
 
 
-def terms(name: str) -> Terms:
+def terms(name: str, sheets: Sheets | None = None) -> Terms:
     """The terms of the device `name`, such as "braket/garnet" or "garnet".
 
     Raises:
         QcliError: no sheet has the device; hints at the nearest names.
     """
-    sheets = load_sheets()
-    for known, entry in sheets.items():
+    devices = (sheets or load_sheets()).devices
+    for known, entry in devices.items():
         if name.lower() in (known, known.partition("/")[2]):
             return entry
-    raise QcliError(f"no price for device {name!r}", "price sheets", nearest(name, sheets))
+    raise QcliError(f"no price for device {name!r}", "price sheets", nearest(name, devices))
 
 
-def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+def figures(sheets: Sheets, provider: str) -> dict[str, dict[str, Decimal]]:
+    """By device, the figures of its price and reservation that Amazon's price file has, too."""
+    return {
+        name: {IN_PRICE_FILE[quote.key]: quote.value for quote in entry.quotes if quote.key in IN_PRICE_FILE}
+        for name, entry in sheets.devices.items()
+        if entry.provider == provider
+    }
+
+
+def _read(path: Path) -> File:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return File(path, text, tomllib.loads(text, parse_float=Decimal))
+    except OSError as error:
+        raise QcliError(f"cannot read the price sheet: {error.strerror}", str(path), _FIX) from None
+    except NOT_TOML as error:
+        raise QcliError(f"the price sheet is not valid TOML: {error}", str(path), _FIX) from None
+
+
+def _contracts(raw: dict[str, Any], device: str) -> list[str]:
+    """The contracts that cover a device: those that name it, or no device at all."""
+    tables = raw.get("contracts")
+    return [
+        name for name, table in (tables.items() if isinstance(tables, dict) else ()) if _covers(table, device)
+    ]
+
+
+def _covers(contract: Any, device: str) -> bool:
+    if not isinstance(contract, dict):
+        return False
+    only = contract.get("devices")
+    return not isinstance(only, list) or not only or device in only
+
+
+def _agreed(raw: dict[str, Any], chosen: str | None, path: Path) -> dict[str, str | None]:
+    """The contract of each device: the chosen one if it covers it, else the first that does."""
+    devices, known = raw.get("devices"), raw.get("contracts")
+    names = list(known) if isinstance(known, dict) else []
+    if chosen is not None and chosen not in names:
+        hint = nearest(chosen, names) if names else "leave --contract out: the sheet has none"
+        raise QcliError(f"no contract {chosen!r} in this price sheet", str(path), hint)
+    covering = {name: _contracts(raw, name) for name in (devices if isinstance(devices, dict) else ())}
+    return {name: chosen if chosen in some else next(iter(some), None) for name, some in covering.items()}
+
+
+def _validated(raw: dict[str, Any], agreed: Mapping[str, str | None], layers: list[File]) -> Sheet:
+    full = _with_defaults(raw, agreed)
+    try:
+        sheet = Sheet.model_validate(full)
+        wrong = list(_dangling(sheet))
+    except ValidationError as error:
+        wrong = [(_location(item), item["msg"].removeprefix("Value error, ")) for item in error.errors()]
+    if not wrong:
+        return sheet
+    places = [origin(location, full, agreed, layers) for location, _ in wrong[:3]]
+    first = places[0][0]
+    texts = []
+    for (file, key), (_, text) in zip(places, wrong, strict=False):
+        line = f"line {line_of(file.text, key)}: " if file is first else ""
+        texts.append(f"{line}{'.'.join(map(str, key)) or 'devices'}: {text}")
+    more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+    raise QcliError("; ".join(texts) + more, str(first.path), _FIX)
+
+
+def _with_defaults(raw: dict[str, Any], agreed: Mapping[str, str | None]) -> dict[str, Any]:
     defaults, devices = raw.get("defaults", {}), raw.get("devices")
     if not isinstance(defaults, dict) or not isinstance(devices, dict):
         return raw
-    return {**raw, "devices": {name: _laid_over(defaults, own) for name, own in devices.items()}}
+    full = {name: _laid_over(defaults, own) for name, own in devices.items()}
+    for name, contract in agreed.items():
+        if contract is not None and isinstance(full[name], dict):
+            full[name] = _laid_over(full[name], {"price": raw["contracts"][contract].get("price", {})})
+    return {**raw, "devices": full}
 
 
 def _laid_over(under: Any, over: Any) -> Any:
-    tables = isinstance(under, dict) and isinstance(over, dict)
-    if not tables or "source" in under or "source" in over:
+    if not isinstance(under, dict) or not isinstance(over, dict) or "source" in under or "source" in over:
+        return over
+    if "kind" in under and over.get("kind", under["kind"]) != under["kind"]:
         return over
     return {**under, **{key: _laid_over(under.get(key), value) for key, value in over.items()}}
 
 
-def _key(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
-    """The dotted key a reader finds in the file: below `defaults` if the device has none of its own."""
-    parts = [part for part in location if part not in ("per-task", "per-second")]
-    if parts[0] == "devices" and len(parts) > 3:
-        own: Any = raw["devices"].get(parts[1])
-        default: Any = raw.get("defaults")
-        for part in parts[2:-1]:
-            own, default = (table.get(part) if isinstance(table, dict) else table for table in (own, default))
-        if own is None and default is not None:
-            parts = ["defaults", *parts[2:]]
-    return ".".join(str(part) for part in parts)
+def _dangling(sheet: Sheet) -> Iterator[tuple[Key, str]]:
+    """Names of sources and devices that the sheet does not have, each with its place."""
+    tables: dict[Key, BaseModel] = {("devices", name): device for name, device in sheet.devices.items()}
+    tables |= {("contracts", name): contract for name, contract in sheet.contracts.items()}
+    for base, table in tables.items():
+        for dotted, figure in cited(table):
+            key = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+            for field in ("source", "confirmed"):
+                if (source := getattr(figure, field)) is not None and source not in sheet.sources:
+                    yield (*base, *key, field), f"unknown source {source!r}; {nearest(source, sheet.sources)}"
+    for name, contract in sheet.contracts.items():
+        for index, device in enumerate(contract.devices):
+            if device not in sheet.devices:
+                hint = nearest(device, sheet.devices)
+                yield ("contracts", name, "devices", index), f"unknown device {device!r}; {hint}"
 
 
-def _cited(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, _Cited]]:
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        for index, item in enumerate(value if isinstance(value, tuple) else [value]):
-            key = f"{prefix}{name}" + (f".{index}" if isinstance(value, tuple) else "")
-            if isinstance(item, _Cited):
-                yield key, item
-            elif isinstance(item, BaseModel):
-                yield from _cited(item, f"{key}.")
-
-
-def _terms(sheet: _Sheet, name: str) -> Terms:
-    device, sources = sheet.devices[name], sheet.sources
-    quotes = tuple(
-        Quote(
-            key + suffix, value, unit, sources[c.source].title, sources[c.source].verified_on, c.basis, c.note
-        )
-        for key, c in _cited(device)
-        for suffix, value, unit in c.parts()
-    )
-    bill = [quote for quote in quotes if quote.key.startswith("price.")]
-    sets = device.program_sets
-    return Terms(
-        name=f"{sheet.provider}/{name}",
-        provider=sheet.provider,
-        full_name=device.full_name,
-        status=device.availability.status,
-        retired_on=device.availability.retired_on,
-        qubits=device.availability.qubits,
-        shots_min=device.shots.min if device.shots else None,
-        shots_max=device.shots.max if device.shots else None,
-        price=device.price.terms(),
-        program_set=ProgramSets(sets.max_executables, sets.max_total_shots) if sets else None,
-        machine_time=tuple(
-            Rule(r.what, float(r.per_task_s), float(r.per_shot_s), r.basis, sources[r.source].title)
-            for r in device.machine_time
-        ),
-        source="; ".join(dict.fromkeys(quote.source for quote in bill)),
-        verified_on=min(quote.verified_on for quote in bill),
-        basis=weakest([quote.basis for quote in bill]),
-        notes=device.notes,
-        quotes=quotes,
-    )
+def _location(error: ErrorDetails) -> Key:
+    """Where pydantic found the error, without the kind of price that it adds."""
+    location = error["loc"]
+    if location[2:3] == ("price",) and location[3:4] and location[3] in KINDS.values():
+        location = (*location[:3], *location[4:])
+    return (*location, "kind") if error["type"].startswith("union_tag") else location

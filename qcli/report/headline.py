@@ -50,7 +50,10 @@ def _rehearsed(assessments: list[Assessment]) -> str:
 
 
 def _priced(estimate: Estimate) -> str:
-    what = f"{text.count(estimate.inferences)} inferences"
+    steps = estimate.training
+    what = (
+        f"{steps.epochs:,} epochs of training" if steps else f"{text.count(estimate.inferences)} inferences"
+    )
     usable = [(row, plan) for row in estimate.rows if _usable(row) and (plan := row.cheapest_plan)]
     if not usable:
         return f"{what} were compiled for no device that is online"
@@ -76,13 +79,29 @@ def commands(folder: RunFolder) -> list[str]:
     """The command lines that repeat what `folder` holds; `RUN` stands for the new run directory."""
     lines = [_train(folder.run)]
     if (estimate := folder.estimate) is not None:
-        lines.append(f"qcli estimate-cost RUN --inferences {estimate.inferences} --shots {estimate.shots}")
+        lines.append(shlex.join(["qcli", "estimate-cost", "RUN", *_asked(estimate)]))
     for rehearsal in folder.rehearsals:
         asked = rehearsal.assessment
         words = ["qcli", "validate-on-hardware", "RUN", "--device", asked.device]
         words += _options({"inferences": asked.inferences, "shots": asked.shots, "seed": asked.seed})
         lines.append(shlex.join(words))
     return lines
+
+
+def _asked(estimate: Estimate) -> list[str]:
+    words = _options(
+        {"inferences": None if estimate.training else estimate.inferences, "shots": estimate.shots}
+    )
+    if (steps := estimate.training) is not None:
+        words += ["--training", *_options({"gradient": steps.gradient, "epochs": steps.epochs})]
+        words += _options({"batch": steps.batch, "samples": steps.rows})
+    for name in estimate.mitigation.split():
+        words += ["--mitigation", name]
+    words += ["--hybrid-job"] * estimate.hybrid_job
+    words += ["--per-month", str(estimate.per_month)] if estimate.per_month > 1 else []
+    for provider, name in estimate.contracts.items():
+        words += ["--contract", f"{provider}={name}"]
+    return words
 
 
 def _train(run: RunInfo) -> str:

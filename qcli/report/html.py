@@ -1,5 +1,6 @@
 """One page that says what a run directory found: report.html, complete in itself."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from qcli.files import write_atomic
 from qcli.report import headline, plots, text, view
 from qcli.report.folder import Rehearsal, RunFolder, read_run
+from qcli.report.inputs import Estimate
+from qcli.report.parse import parse
 
 if TYPE_CHECKING:
     import jinja2
@@ -15,6 +18,7 @@ SHOWN_SAMPLES = 500
 """Lines of samples.csv on the page; a browser bears more, a reader does not."""
 
 BASIS = {
+    "contract": "your own contract",
     "published": "read in the provider's own text or data",
     "transcribed": "read in somebody else's copy of the provider's text",
     "measured": "observed in runs, or fitted to public measurements",
@@ -39,11 +43,21 @@ def write_report(run_dir: Path) -> Path:
 
 def render(folder: RunFolder) -> str:
     """The page as text."""
-    return _template().render(_content(folder))
+    return _environment().get_template("template.html").render(_content(folder))
+
+
+def estimate_page(estimate: Mapping[str, Any]) -> str:
+    """A page of its own for the content of a file in estimates/.
+
+    Raises:
+        QcliError: a figure is missing.
+    """
+    content = parse(Estimate, estimate, "estimate")
+    return _environment().get_template("estimate.html").render(_cost(content))
 
 
 @cache
-def _template() -> "jinja2.Template":
+def _environment() -> "jinja2.Environment":
     import jinja2
 
     environment = jinja2.Environment(
@@ -54,8 +68,8 @@ def _template() -> "jinja2.Template":
         lstrip_blocks=True,
     )
     environment.filters |= {"exact": text.exact, "count": text.count, "number": text.number}
-    environment.filters |= {"percent": text.percent, "duration": text.duration}
-    return environment.get_template("template.html")
+    environment.filters |= {"percent": text.percent, "duration": text.duration, "usd": text.usd}
+    return environment
 
 
 def _content(folder: RunFolder) -> dict[str, Any]:
@@ -63,7 +77,6 @@ def _content(folder: RunFolder) -> dict[str, Any]:
 
     run, metrics, estimate = folder.run, folder.metrics, folder.estimate
     parameters = run.parameters.total if run.parameters else None
-    devices = view.estimate_rows(estimate) if estimate else []
     return {
         "folder": folder,
         "run": run,
@@ -76,13 +89,30 @@ def _content(folder: RunFolder) -> dict[str, Any]:
             if folder.history
             else ""
         ),
-        "estimate": estimate,
-        "estimate_title": view.estimate_title(estimate) if estimate else "",
-        "devices": devices,
-        "cost_plot": Markup(plots.cost_bars(estimate) if estimate else ""),
+        "estimate": None,
+        **(_cost(estimate) if estimate else {}),
         "rehearsals": [_rehearsal(rehearsal) for rehearsal in folder.rehearsals],
-        "basis": [(word, BASIS[word]) for word in BASIS if word in _bases(devices)],
         "shown_samples": SHOWN_SAMPLES,
+    }
+
+
+def _cost(estimate: Estimate) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    devices = view.estimate_rows(estimate)
+    return {
+        "estimate": estimate,
+        "estimate_title": view.estimate_title(estimate),
+        "devices": devices,
+        "each": view.each(estimate),
+        "cost_plot": Markup(plots.cost_bars(estimate)),
+        "basis": [(word, BASIS[word]) for word in BASIS if word in _bases(devices)],
+        "cliffs": view.cliff_rows(estimate),
+        "shots": view.shot_rows(estimate),
+        "shot_title": view.shot_title(estimate) if estimate.shot_plans else "",
+        "shot_legend": view.SHOT_LEGEND,
+        "compared": view.compared_text(estimate.compared) if estimate.compared else "",
+        "pareto_plot": Markup(plots.pareto(estimate)),
     }
 
 

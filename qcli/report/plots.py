@@ -14,18 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 from qcli.report import text
 from qcli.report.folder import Sample
-from qcli.report.inputs import Epoch, Estimate
+from qcli.report.inputs import DeviceEstimate, Epoch, Estimate, Plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
+PALETTE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, "#56B4E9")
+DASHES = ("-", "--", ":")
+MARKERS = ("o", "s", "^", "D", "v", "X", "P")
 PAGE_COLOUR = "#010203"
 """Stands for the colour of the text around the plot until the SVG is written."""
 
 LONGEST_NAME = 32
-PLAN_COLOURS = {"separate": BLUE, "program-sets": GREEN, "job": ORANGE}
+PLAN_COLOURS = {
+    "separate": BLUE,
+    "program-sets": GREEN,
+    "parametrised": GREEN,
+    "job": ORANGE,
+    "debiased": VERMILLION,
+}
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "qcli",
@@ -132,18 +141,19 @@ def expectation_scatter(samples: Sequence[Sample], device: str) -> str:
 
 
 def cost_bars(estimate: Estimate) -> str:
-    """The bill on every device that fits, one bar per way to submit, on a log axis in USD.
+    """The bill on every device that fits, on a log axis in USD: of the cheapest plan, and of a task per circuit.
 
     Returns:
         An `<svg>` element; an empty string where no plan costs anything.
     """
-    fitting = [row for row in estimate.rows if row.fits and any(plan.usd > 0 for plan in row.plans)]
+    shown = {row.device: _compared_plans(row) for row in estimate.rows if row.fits}
+    fitting = [row for row in estimate.rows if shown.get(row.device)]
     if not fitting:
         return ""
-    fitting.sort(key=lambda row: (row.status == "retired", min(plan.usd for plan in row.plans)))
+    fitting.sort(key=lambda row: (row.status == "retired", shown[row.device][0].usd))
     bars, ticks, position = [], [], 0.0
     for row in fitting:
-        plans = [plan for plan in row.plans if plan.usd > 0]
+        plans = shown[row.device]
         remark = f" ({_short(row.status)})" if row.status not in ("", "online") else ""
         label = _short(row.device) + remark
         ticks.append((position + (len(plans) - 1) / 2, label))
@@ -163,6 +173,7 @@ def cost_bars(estimate: Estimate) -> str:
                 fontsize=9,
             )
         axes.set_yticks([where for where, _ in ticks], [label for _, label in ticks])
+        axes.margins(y=0.01)
         axes.invert_yaxis()
         _log_usd(axes, [plan.usd for _, plan, _ in bars])
         names = list(dict.fromkeys(plan.name for _, plan, _ in bars))
@@ -176,6 +187,60 @@ def cost_bars(estimate: Estimate) -> str:
     return svg[0]
 
 
+def _compared_plans(row: DeviceEstimate) -> list[Plan]:
+    best = row.cheapest_plan
+    plans = [plan for plan in row.plans if plan is best or plan.name == "separate"]
+    return sorted((plan for plan in plans if plan.usd > 0), key=lambda plan: plan is not best)
+
+
+def pareto(estimate: Estimate) -> str:
+    """Cost against detectable loss of accuracy, a line per device that is online and compiled for.
+
+    Returns:
+        An `<svg>` element; an empty string without curves.
+    """
+    online = {row.device for row in estimate.rows if row.status == "online" and row.compiled}
+    curves = [
+        (curve.device, points)
+        for curve in estimate.curves
+        if curve.device in online and (points := [p for p in curve.points if p.detectable and p.usd > 0])
+    ]
+    if not curves:
+        return ""
+    curves.sort(key=lambda entry: entry[1][-1].usd)
+    with _figure(8.6, 4.6, "pareto") as (figure, svg):
+        axes = figure.subplots()
+        for index, (device, points) in enumerate(curves):
+            axes.plot(
+                [float(point.usd) for point in points],
+                [point.detectable or math.nan for point in points],
+                color=PALETTE[index % len(PALETTE)],
+                linestyle=DASHES[index // len(PALETTE) % len(DASHES)],
+                marker=MARKERS[index % len(MARKERS)],
+                markersize=4,
+                linewidth=1.2,
+                label=_short(device),
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("USD in all (log scale)")
+        axes.set_ylabel("detectable loss, percentage points")
+        _plain_ticks(axes.xaxis)
+        _plain_ticks(axes.yaxis)
+        axes.grid(color="#888888", alpha=0.3, linewidth=0.6)
+        figure.legend(loc="outside right upper", fontsize=8)
+    return svg[0]
+
+
+def _plain_ticks(axis: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value / 1e6:,g} M" if value >= 1e6 else f"{value:,.10g}")
+    )
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
@@ -187,13 +252,12 @@ def _legend_line(colour: str, **style: Any) -> Any:
 
 
 def _log_usd(axes: "Axes", amounts: Sequence[Decimal]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
     axes.set_xlim(float(min(amounts)) / 4, float(max(amounts)) * 4)
     axes.xaxis.set_major_locator(LogLocator(10))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain_ticks(axes.xaxis)
     axes.set_xlabel("USD in all (log scale)")
     axes.set_axisbelow(True)
     axes.grid(axis="x", color="#888888", alpha=0.3, linewidth=0.6)

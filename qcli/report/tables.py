@@ -1,13 +1,14 @@
 """Terminal tables, readable in 100 columns, made from the plain content of a run directory's files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from qcli.report import view
+from qcli.price.diff import Diff
+from qcli.report import text, view
 from qcli.report.inputs import Assessment, Estimate, Metrics
 from qcli.report.parse import parse
 
@@ -39,7 +40,7 @@ def metrics_table(metrics: Mapping[str, Any], model_name: str, parameters: int |
 
 
 def estimate_table(estimate: Mapping[str, Any]) -> Table:
-    """Every device with every way to submit, the cheapest one marked.
+    """Every device with the cheapest way to submit.
 
     Args:
         estimate: content of a file in estimates/.
@@ -50,36 +51,137 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
     content = parse(Estimate, estimate, "estimate")
     rows = view.estimate_rows(content)
     notes = list(dict.fromkeys(row.note for row in rows if row.note))
-    legend = [f"{CHEAPEST} cheapest way to submit to the device; 2q: native two-qubit gates"]
+    legend = ["2q: native two-qubit gates; second line of USD: its range, where the bill is by time"]
+    legend.append(view.queue_text(content))
     legend += [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
     table = _table(view.estimate_title(content), "\n".join(legend))
     table.padding = 0
     table.add_column("device", overflow="fold")
     table.add_column("2q\ndepth", justify="right", no_wrap=True)
-    table.add_column("plan", no_wrap=True)
-    for header in ("tasks", "USD", "USD per\ninference"):
+    table.add_column("plan\ntasks", no_wrap=True)
+    for header in ("USD", f"USD per\n{view.each(content)}", "machine\ntime"):
         table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("machine\ntime", justify="right", no_wrap=True)
     table.add_column("price\nchecked on", no_wrap=True)
     for row in rows:
+        plan = row.plan
         note = f" [{notes.index(row.note) + 1}]" if row.note else ""
+        breach = Text("".join(f"\n{breach}" for breach in row.breaches), "red")
         table.add_row(
-            Text.assemble(row.device, (f"\n{row.status}, {row.fit}{note}", "" if row.fits else "red")),
+            Text.assemble(
+                row.device, (f"\n{row.status}, {row.fit}{note}", "" if row.fits else "red"), breach
+            ),
             Text(f"{row.two_qubit_gates}\n{row.depth}"),
-            _stack(row, [f"{plan.name} {CHEAPEST}" if plan.cheapest else plan.name for plan in row.plans]),
-            _stack(row, [plan.tasks for plan in row.plans]),
-            _stack(row, [plan.usd for plan in row.plans]),
-            _stack(row, [plan.usd_per_inference for plan in row.plans]),
+            Text.assemble((plan.name, "bold"), f"\n{plan.tasks}") if plan else Text(view.NONE),
+            Text.assemble((plan.usd, "bold"), f"\n{plan.usd_range}") if plan else Text(view.NONE),
+            Text(plan.usd_each if plan else view.NONE),
             Text(f"{row.machine_time}\n{row.time_basis}"),
             Text(f"{row.verified_on}\n{row.price_basis}"),
-            style="dim" if row.status == "retired" else "",
+            style="dim" if row.status == "retired" or row.breaches else "",
         )
     return table
 
 
-def _stack(row: view.DeviceRow, lines: list[str]) -> Text:
-    marked = [(line, "bold" if plan.cheapest else "") for line, plan in zip(lines, row.plans, strict=True)]
-    return Text("\n").join(Text(line, style) for line, style in marked) if marked else Text("–")
+def cliff_table(estimate: Mapping[str, Any]) -> Table | None:
+    """What makes the bill larger than it need be, one line a kind; None without any."""
+    rows = view.cliff_rows(parse(Estimate, estimate, "estimate"))
+    if not rows:
+        return None
+    table = _table("Cliffs: where a small choice costs much", "")
+    table.add_column("cliff", no_wrap=True)
+    table.add_column("USD", justify="right", overflow="fold")
+    table.add_column("what, and what to do", overflow="fold")
+    for row in rows:
+        table.add_row(
+            Text.assemble((row.name, "bold"), f"\n{row.where}"),
+            Text(f"{row.effect}\n{row.usd}"),
+            Text.assemble(row.what, ("\n→ " + row.fix, "italic")),
+        )
+    return table
+
+
+def breakdown_tables(estimate: Mapping[str, Any]) -> list[Table]:
+    """The bill of every device and plan, line by line, as one would check an invoice."""
+    content = parse(Estimate, estimate, "estimate")
+    tables = []
+    for row in sorted(content.rows, key=lambda row: row.device):
+        for plan in row.plans:
+            chosen = f", chosen {CHEAPEST}" if plan is row.cheapest_plan else ""
+            about = [f"not chosen: {plan.barred}"] if plan.barred else []
+            about += [*plan.remarks, *view.plan_remarks(row, plan)]
+            table = _table(f"{row.device}, {plan.name}{chosen}", "\n".join(about))
+            table.add_column("line", overflow="fold")
+            for header in ("quantity", "USD each", "USD"):
+                table.add_column(header, justify="right", no_wrap=True)
+            for line in plan.lines:
+                cells = (
+                    line.text,
+                    text.exact(line.quantity),
+                    text.exact(line.unit_usd),
+                    text.exact(line.usd),
+                )
+                table.add_row(*map(Text, cells))
+            table.add_row("in all", "", "", text.exact(plan.usd), style="bold")
+            tables.append(table)
+    return tables
+
+
+def shot_plan_table(estimate: Mapping[str, Any]) -> Table | None:
+    """How many shots are enough, and what they cost, on the devices that a calibration is known of."""
+    content = parse(Estimate, estimate, "estimate")
+    rows = view.shot_rows(content)
+    if not rows:
+        return None
+    table = _table(view.shot_title(content), view.SHOT_LEGEND)
+    table.add_column("device", overflow="fold")
+    table.add_column("contrast", justify="right", no_wrap=True)
+    table.add_column(f"{content.shots:,} shots\nUSD, flips", justify="right", no_wrap=True)
+    table.add_column("uniform\nshots", justify="right", no_wrap=True)
+    table.add_column("USD\nflips", justify="right", no_wrap=True)
+    table.add_column("two stages\nshots, mean", justify="right", no_wrap=True)
+    table.add_column("USD\nflips", justify="right", no_wrap=True)
+    table.add_column("saved\nUSD", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
+    """How many samples show a loss, what they cost, and the best use of a budget."""
+    content = parse(Estimate, estimate, "estimate")
+    tables = []
+    if content.compared is None:
+        return []
+    compared = view.compared_text(content.compared)
+    if content.detect is not None:
+        header = view.detect_header(content)
+        tables.append(_figures(view.detect_title(content), compared, header, view.detect_rows(content)))
+    if content.budget is not None:
+        legend = f"{view.BUDGET_LEGEND}\n{compared}"
+        rows = view.budget_rows(content)
+        tables.append(_figures(view.budget_title(content), legend, view.BUDGET_HEADER, rows))
+    return tables
+
+
+def _figures(title: str, caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A column of devices, the others right-aligned figures."""
+    table = _table(title, caption)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left", no_wrap=bool(index), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def diff_table(diff: Diff) -> Table:
+    """Two estimates side by side."""
+    facts = "; ".join(f"{name}: {old} → {new}" for name, old, new in diff.facts) or "the same question"
+    table = _table(f"{diff.before} → {diff.after}", facts)
+    table.add_column("device", overflow="fold")
+    for header in ("before", "USD", "after", "USD", "change"):
+        table.add_column(header, justify="left" if header in ("before", "after") else "right", no_wrap=True)
+    for row in view.diff_rows(diff):
+        table.add_row(*map(Text, row))
+    return table
 
 
 def assessment_table(assessment: Mapping[str, Any]) -> Table:

@@ -28,6 +28,13 @@ def usd(amount: Decimal | str | int | None) -> str:
     return text
 
 
+def usd_range(low: Decimal | None, high: Decimal | None) -> str:
+    """Two amounts as `12.80–17.60`; empty where they are shown alike, or unknown."""
+    if low is None or high is None or usd(low) == usd(high):
+        return ""
+    return f"{usd(low)}–{usd(high)}"
+
+
 def exact(value: Decimal) -> str:
     """All digits of `value`, with thousands separators: unit prices and quantities in a bill."""
     whole, _, fraction = f"{value:,f}".partition(".")

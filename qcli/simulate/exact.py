@@ -50,14 +50,23 @@ class Exact:
 
 
 class Sampled:
-    """A noiseless device with a finite number of shots per circuit; not differentiable."""
+    """A device with a finite number of shots per circuit; not differentiable.
+
+    With `contrast` c < 1 it is noisy: a share 1 - c of the runs gives a random outcome, and frequencies are rescaled so
+    that their mean is the noiseless one.
+    """
 
     name = "sampled"
 
     def __init__(
-        self, shots: int, seed: int = 0, engine: str = "auto", precision: torch.dtype | None = None
+        self,
+        shots: int,
+        seed: int = 0,
+        engine: str = "auto",
+        precision: torch.dtype | None = None,
+        contrast: float = 1.0,
     ) -> None:
-        self.shots = shots
+        self.shots, self.contrast = shots, contrast
         self.timings = Timings()
         self._exact = Exact(engine, precision)
         self._generator = np.random.default_rng(seed)
@@ -78,4 +87,6 @@ class Sampled:
     def _sample(self, program: Program, angles: Tensor) -> np.ndarray:
         probabilities = self._exact.run(program, angles).double().cpu().numpy().clip(min=0.0)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-        return self._generator.multinomial(self.shots, probabilities) / self.shots
+        random = (1 - self.contrast) / probabilities.shape[1]
+        counts = self._generator.multinomial(self.shots, self.contrast * probabilities + random)
+        return (counts / self.shots - random) / self.contrast

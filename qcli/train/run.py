@@ -177,7 +177,7 @@ class Run:
     def model(self) -> nn.Module:
         """The trained model, in evaluation mode."""
         tensors, _ = load_tensors(self.weights_file)
-        model = self.new_model()
+        model = self.new_model(self.info.training.seed)
         load_weights(model, tensors, self.weights_file)
         return model.eval()
 

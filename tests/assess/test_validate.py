@@ -8,6 +8,7 @@ import pytest
 
 from qcli import QcliError
 from qcli.assess.validate import validate_on_hardware
+from qcli.price.ledger import read
 
 
 def test_simulation_against_itself_loses_nothing(run_copy):
@@ -62,6 +63,21 @@ def test_a_rehearsal_is_free_and_says_what_the_device_would_cost(run_copy):
     }  # fmt: skip
     assert assessment["calibrated_on"] == "2026-05-05"
     assert assessment["circuit"]["two_qubit_gates"] > 0
+
+
+def test_a_rehearsal_adds_a_free_line_to_the_ledger_as_many_circuits_as_foreseen(
+    run_copy, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("QCLI_HOME", str(tmp_path / "home"))
+    validate_on_hardware(run_copy, "emulator/garnet", inferences=10, shots=60)
+    (entry,) = read().entries
+    assert (entry.run, entry.model, entry.device) == (str(run_copy.path), "vqc", "emulator/garnet")
+    assert (entry.plan, entry.inferences) == (None, 10)
+    assert (entry.estimate.tasks, entry.estimate.shots) == (10, 600)
+    assert (entry.actual.tasks, entry.actual.shots) == (10, 600)
+    assert entry.estimate.usd == entry.estimate.usd_high == entry.actual.usd == 0
+    validate_on_hardware(run_copy, "sampled", inferences=10, shots=60)
+    assert len(read().entries) == 1, "a simulation is no run on a device"
 
 
 def test_the_same_seed_gives_the_same_samples(run_copy):

@@ -41,6 +41,8 @@ class Case(NamedTuple):
 
 
 FORTE = "braket/forte-enterprise-1"
+PRICE = "estimate-cost run --device braket/garnet"
+UNTRAINED = "estimate-cost ./mine.py --device braket/garnet"
 REHEARSE = "validate-on-hardware run"
 COMMANDS = [
     Case(f"{command} ({what})", nothing, command, what)
@@ -86,6 +88,38 @@ COMMANDS = [
         ("estimate-cost run --device braket/ankaa-3", "braket/ankaa-3 was retired on 2026"),
         ("estimate-cost run --set wires=3", "a trained run has its options, features and classes fixed"),
         ("estimate-cost run --features 3", "a trained run has its options, features and classes fixed"),
+        ("estimate-cost", "nothing to price"),
+        (f"{PRICE} --format xml", "unknown format 'xml'"),
+        (f"{PRICE} --mitigation magic", "mitigation 'magic'"),
+        (f"{PRICE} --mitigation zne=2", "mitigation 'zne=2'"),
+        (f"{PRICE} --mitigation twirl=0", "mitigation 'twirl=0'"),
+        (f"{PRICE} --mitigation debias --shots 2500", "braket/garnet has no debiasing"),
+        (f"estimate-cost run --device {FORTE} --mitigation debias", "needs 2,500 shots a circuit, not 512"),
+        (f"{PRICE} --training --gradient adjoint", "unknown gradient 'adjoint'"),
+        ("estimate-cost ./mine.py --training", "how many training samples?"),
+        (f"{PRICE} --contract ibm=gold", "no contract 'gold'"),
+        (f"{PRICE} --contract nobody=gold", "no price sheet for 'nobody'"),
+        (f"{PRICE} --contract flex", "--contract takes"),
+        (f"{PRICE} --budget much", "a budget of 'much'"),
+        (f"{PRICE} --budget=-5", "a budget of -5 USD"),
+        (f"{PRICE} --budget 0", "a budget of 0 USD"),
+        (f"{PRICE} --budget nan", "a budget of NaN USD"),
+        (f"{PRICE} --budget inf", "a budget of Infinity USD"),
+        (f"{UNTRAINED} --detect 99", "a loss of 99 points is impossible"),
+        (f"{UNTRAINED} --detect 0", "a loss of 0 points is impossible"),
+        (f"{UNTRAINED} --detect=-3", "a loss of -3 points is impossible"),
+        (f"{PRICE} --detect 5", "50.0% accuracy with 2 classes is no better than guessing"),
+        (f"{PRICE} --max-flips 0", "a share of flips of 0.0"),
+        (f"{PRICE} --max-flips 1.5", "a share of flips of 1.5"),
+        (f"{PRICE} --prices none.toml", "cannot read the price sheet"),
+        (f"{PRICE} --prices mine.py", "the price sheet is not valid TOML"),
+        (f"{PRICE} --policy none.toml", "cannot read the policy"),
+        (f"{PRICE} --policy mine.py", "not valid TOML"),
+        ("estimate-cost run --device aquila", "braket/aquila runs no gate circuits"),
+        ("estimate-cost run --diff run run", "a target and --diff"),
+        ("estimate-cost --diff run run", "no estimate to compare"),
+        ("estimate-cost --diff run/run.json run", "run.json has schema 'qcli.run/1'"),
+        ("estimate-cost --diff none run", "no estimate to compare"),
         (f"{REHEARSE} --device garnet", "unknown device 'garnet'"),
         (f"{REHEARSE} --device emulator/garnt", "no device 'emulator/garnt'"),
         (f"{REHEARSE} --device ibm/none", "no device 'ibm/none'"),
@@ -100,6 +134,33 @@ COMMANDS = [
         ("devices braket/garnt", "no device 'braket/garnt'"),
         ("prices braket/garnt", "no price for device 'braket/garnt'"),
     ]
+]
+
+_POLICIES = [
+    ("policy with a misspelt key", "[policy]\nmax_used = 3", "policy.max_used"),
+    (
+        "policy with a misspelt device",
+        "[policy]\ndevices = ['braket/garnt']",
+        "no device matches 'braket/garnt'",
+    ),
+    ("policy with a misspelt plan", "[policy]\nplans = ['jobs']", "no plan 'jobs'"),
+    ("policy that is no TOML", "[policy", "not valid TOML"),
+]
+_METRICS = "run/metrics.json"
+_NO_METRICS = "not the metrics of a training"
+ESTIMATES = [
+    *(Case(name, text("qcli.toml", content), PRICE, what) for name, content, what in _POLICIES),
+    Case("half of metrics.json, priced", truncated(_METRICS), PRICE, "metrics.json is not valid JSON"),
+    Case("empty metrics, priced", text(_METRICS, '{"schema": "qcli.metrics/1"}'), PRICE, _NO_METRICS),
+    Case(
+        "metrics without the chosen seed, priced",
+        text(
+            _METRICS,
+            '{"schema": "qcli.metrics/1", "test_samples": 8, "chosen_seed": 1, "seeds": [], "baselines": []}',
+        ),
+        PRICE,
+        _NO_METRICS,
+    ),
 ]
 
 DATA = [
@@ -234,4 +295,4 @@ RESUMED = [
     for name, make, what in _CHECKPOINTS
 ]
 
-ALL = [*COMMANDS, *DATA, *MODELS, *RUNS, *RESUMED]
+ALL = [*COMMANDS, *ESTIMATES, *DATA, *MODELS, *RUNS, *RESUMED]

@@ -14,7 +14,8 @@ import pytest
 from qcli import __version__
 from tests.cli.helpers import MODEL, Result, qcli, table
 
-COMMANDS = ("train", "estimate-cost", "validate-on-hardware", "devices", "prices")
+COMMANDS = ("train", "estimate-cost", "validate-on-hardware", "devices", "ledger", "prices")
+EXAMPLES = ("", *COMMANDS[:-1], "prices show", "prices refresh")
 TORCH_LAYER = """
 import pennylane as qml
 from torch import nn
@@ -140,9 +141,10 @@ def test_an_estimate_prints_its_rows_as_json(walk: Walk) -> None:
     assert content["schema"] == "qcli.estimate/1"
     assert (content["model"], content["run"]) == (walk.model, "run")
     assert (content["inferences"], content["shots"], content["circuits_per_inference"]) == (10, 100, 1)
-    keys = {"device", "status", "fits", "note", "qubits", "two_qubit_gates", "depth", "plans", "cheapest"}
-    keys |= {"usd_per_inference", "machine_time_s", "price", "calibration"}
-    assert all(set(row) == keys for row in content["rows"])
+    keys = {"device", "kind", "status", "fits", "note", "qubits", "two_qubit_gates", "depth", "plans"}
+    keys |= {"cheapest", "usd_per_inference", "usd_per_month", "machine_time_s", "queue", "price"}
+    keys |= {"calibration", "cliffs", "breaches"}
+    assert all(set(row) >= keys for row in content["rows"])
     garnet = content["rows"][0]
     assert garnet["device"] == "braket/garnet"
     separate = next(plan for plan in garnet["plans"] if plan["name"] == "separate")
@@ -214,12 +216,12 @@ def test_help_lists_the_commands() -> None:
     assert all(f"  {command} " in result.out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", EXAMPLES)
 def test_help_shows_an_example_to_copy(command: str) -> None:
     result = qcli(f"{command} --help")
     assert (result.code, result.err) == (0, "")
     examples = [line.strip() for line in result.out.splitlines() if line.strip().startswith("qcli ")]
-    assert any(example.startswith(f"qcli {command}".strip()) for example in examples)
+    assert any(example.startswith(f"qcli {command}".strip().removesuffix(" show")) for example in examples)
 
 
 def test_help_pulls_in_nothing_heavy() -> None:

@@ -140,6 +140,78 @@ def row(device: str, gates: int, layers: int, bills: list[dict[str, Any]], **cha
     } | changed
 
 
+def cliff(name: str, effect: str, usd: str, what: str, fix: str) -> dict[str, str]:
+    return {"name": name, "effect": effect, "usd": usd, "what": what, "fix": fix}
+
+
+def shot_plan(device: str, contrast: float | None, uniform_usd: str, two_stage_usd: str) -> dict[str, Any]:
+    two_stage = {"first": 24, "band": 0.45, "unit": "expectation value", "second": 136, "revisited": 0.21}
+    return {
+        "device": device,
+        "samples": 58,
+        "max_flips": 0.01,
+        "method": "exact binomial",
+        "contrast": contrast,
+        "asked": {"flip_rate": 0.0004, "usd": "35.93520"},
+        "uniform": {"shots": 91, "flip_rate": 0.0081},
+        "uniform_usd": uniform_usd,
+        "two_stage": {**two_stage, "flip_rate": 0.0079, "expected_shots": 52.56},
+        "two_stage_usd": two_stage_usd,
+        "flip_rate_at_most": 0.0,
+    }
+
+
+def advice() -> dict[str, Any]:
+    """What an estimate of a trained model has beside the bills."""
+    points = [
+        {"inferences": 20, "usd": "15.14800", "detectable": None},
+        {"inferences": 50, "usd": "37.42000", "detectable": 19.69},
+        {"inferences": 200, "usd": "149.08000", "detectable": 5.01},
+    ]
+    return {
+        "cliffs": [cliff("classical alternative", "adds", "4.80", "MLP reaches 98.7 %", "compare with it")],
+        "unknown": [{"name": "OQC", "what": "no public price found"}],
+        "shot_plans": [
+            shot_plan("braket/garnet", 0.71, "6.63384", "3.96837"),
+            shot_plan("braket/forte-1", None, "363.84", "216.22848"),
+        ],
+        "compared": {
+            "accuracy": 0.973,
+            "classes": 2,
+            "basis": "71 of 72 test samples right in simulation",
+            "available": 72,
+        },
+        "detect": {
+            "points": 5,
+            "needed": {"0.80": 201, "0.95": 299},
+            "usd": {"braket/garnet": ["150.12240", "222.87760"], "braket/ibex-q1": [None, None]},
+        },
+        "budget": {
+            "usd": "50",
+            "devices": [
+                {
+                    "device": "braket/garnet",
+                    "inferences": 371,
+                    "shots": 91,
+                    "usd": "49.95345",
+                    "detectable": 2.7,
+                },
+                {
+                    "device": "braket/forte-1",
+                    "inferences": 0,
+                    "shots": 91,
+                    "usd": "0",
+                    "detectable": None,
+                },
+            ],
+        },
+        "curves": [
+            {"device": "braket/garnet", "points": points},
+            {"device": "braket/ankaa-3", "points": points},
+        ],
+    }
+
+
 def estimate() -> dict[str, Any]:
     shots = 48 * 512
 
@@ -151,17 +223,33 @@ def estimate() -> dict[str, Any]:
         "tasks": 1,
         "shots": shots,
         "usd": "17.60",
+        "usd_low": "12.80",
+        "usd_high": "19.20",
+        "remarks": ["IBM's rule of thumb: billed 11 s, 17.60 USD"],
         "usd_per_inference": "0.3666666666666666666666666667",
         "lines": [{"text": "seconds", "quantity": 11, "unit_usd": "1.60", "usd": "17.60"}],
     }
     measured = {"low": 7.1, "high": 10.6, "basis": "measured", "source": "fit to 12 jobs"}
     rows = [
         row(
-            "braket/forte-enterprise-1", 52, 131, [plan("separate", 48, "0.30", "0.08", shots)],
+            "braket/forte-enterprise-1", 52, 131,
+            [
+                plan("separate", 48, "0.30", "0.08", shots),
+                plan("program-sets", 1, "0.30", "0.08", shots) | {"barred": "not confirmed on this device"},
+            ],
+            cheapest="separate", usd_per_inference="41.26",
+            breaches=["max_usd 50.00 USD: found 1,980.48 USD (upper end)"],
             machine_time_s={"low": 2400.0, "high": 21000.0, "basis": "assumed", "source": "gate times"},
         ),
-        row("braket/garnet", 74, 96, both("0.00145")),
-        row("braket/emerald", 71, 92, both("0.00160")),
+        row(
+            "braket/garnet", 74, 96, both("0.00145"),
+            queue={"low": 20.0, "high": 1398.0, "what": "single tasks", "basis": "measured", "source": "latency"},
+            cliffs=[cliff("one job per circuit", "saves", "14.10", "48 tasks", "submit as program-sets")],
+        ),
+        row(
+            "braket/emerald", 71, 92, both("0.00160"),
+            cliffs=[cliff("one job per circuit", "saves", "14.10", "48 tasks", "submit as program-sets")],
+        ),
         row("braket/cepheus-1-108q", 80, 118, both("0.000425")),
         row(
             "braket/forte-1", 0, 0, [plan("separate", 48, "0.30", "0.08", shots)],
@@ -170,7 +258,7 @@ def estimate() -> dict[str, Any]:
         row("braket/ankaa-3", 88, 140, [plan("separate", 48, "0.30", "0.0009", shots)], status="retired"),
         row("ibm/boston", 66, 84, [job], machine_time_s=measured),
         row(
-            "ibm/phoenix", 0, 0, [job | {"usd": "4.80", "usd_per_inference": "0.10"}],
+            "ibm/phoenix", 0, 0, [job | {"usd": "4.80", "usd_low": "4.80", "usd_per_inference": "0.10"}],
             note="no calibration known", two_qubit_gates=None, depth=None, calibration=None,
         ),
         row("ibm/fez", 67, 88, [job], machine_time_s=measured),
@@ -190,6 +278,7 @@ def estimate() -> dict[str, Any]:
         "circuits_per_inference": 1,
         "wires": 8,
         "rows": rows,
+        **advice(),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from qcli.errors import QcliError
 from qcli.report import plots
-from qcli.report.html import write_report
+from qcli.report.html import estimate_page, write_report
 from tests.report import example
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -73,7 +73,7 @@ def html(complete: Path) -> str:
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spares the drawing where only the words matter."""
-    for name in ("training_curves", "expectation_scatter", "cost_bars"):
+    for name in ("training_curves", "expectation_scatter", "cost_bars", "pareto"):
         monkeypatch.setattr(plots, name, lambda *_: "<svg></svg>")
 
 
@@ -130,6 +130,48 @@ def test_the_page_shows_the_figures_of_every_file(html: str) -> None:
     assert "Not readable" not in text
 
 
+def test_the_page_shows_cliffs_shot_plan_samples_and_budget(html: str) -> None:
+    text = Page(html).text
+    for figure in (
+        *("one job per circuit", "2 devices", "submit as program-sets", "MLP reaches 98.7 %"),
+        *("at most 1.0 % flipped labels", "24 + 136", "6.63", "31.97"),
+        *("5 points needs 201 inferences for 80.0 % power, 299 inferences for 95.0 % power", "222.88"),
+        *("The best use of 50.00 USD", "371", "49.95", "the test set has 72 samples"),
+        *(
+            "seen from 20.0 s to 23.3 min",
+            "unknown, no public figure",
+            "against the policy: max_usd 50.00 USD",
+        ),
+        *("not priced: OQC", "not chosen: not confirmed on this device", "12.80–19.20", "rule of thumb"),
+    ):
+        assert figure in text, figure
+    assert html.count("detectable loss, percentage points") == 1, "the Pareto plot"
+
+
+def test_the_table_of_devices_shows_one_plan_each(html: str) -> None:
+    (devices,) = re.findall(r"<table[^>]*>\s*<thead><tr><th>device</th>.*?</table>", html, re.DOTALL)[:1]
+    text = Page(devices).text
+    assert text.count("program-sets") == 3 and "50.04" not in text
+
+
+@WORDS_ONLY
+def test_training_on_a_qpu_is_not_called_inference(run_dir: Path) -> None:
+    steps = {"epochs": 30, "batch": 16, "rows": 230, "validation": 58, "gradient": "spsa"}
+    steps["evaluations_per_sample"] = 3
+    training = {"training": steps, "unit": "training sample", "mitigation": "zne=1,3 readout"}
+    edit(
+        run_dir / "estimates" / "20260301-100500.json",
+        lambda found: found.update(training | {"contracts": {"ibm": "flex"}}),
+    )
+    text = Page(written(run_dir)).text
+    assert "; 30 epochs of training cost 10.74 USD" in text
+    assert "30 epochs of 230 samples in batches of 16, spsa with 3 evaluations a sample" in text
+    assert (
+        "qcli estimate-cost RUN --shots 512 --training --gradient spsa --epochs 30 --batch 16 --samples 230 "
+        "--mitigation zne=1,3 --mitigation readout --contract ibm=flex"
+    ) in text
+
+
 def test_the_page_says_how_to_repeat_it(html: str) -> None:
     text = Page(html).text
     assert (
@@ -142,7 +184,22 @@ def test_the_page_says_how_to_repeat_it(html: str) -> None:
     )
 
 
-def test_the_page_needs_no_network_and_no_script(html: str) -> None:
+def test_an_estimate_has_a_page_of_its_own() -> None:
+    page = Page(estimate_page(example.estimate()))
+    assert {"qcli estimate-cost", "The arithmetic, line by line", "Sources"} <= set(page.words)
+    assert "24,576" in page.text and "35.63520" not in page.text and "35.6352" in page.text
+
+
+def test_a_figure_that_is_missing_is_named_and_no_page_made() -> None:
+    content = example.estimate()
+    del content["rows"][1]["plans"][0]["usd"]
+    with pytest.raises(QcliError, match=r"rows\.1\.plans\.0\.usd"):
+        estimate_page(content)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["report", "estimate"])
+def test_the_page_needs_no_network_and_no_script(html: str, alone: bool) -> None:
+    html = estimate_page(example.estimate()) if alone else html
     page = Page(html)
     assert page.tags.isdisjoint({"script", "link", "iframe", "img", "object"})
     references = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action")]
@@ -166,14 +223,8 @@ def test_whatever_comes_from_a_file_is_escaped(run_dir: Path) -> None:
             else ()
         )
         for key, value in list(pairs):
-            if isinstance(value, str) and key not in (
-                "schema",
-                "optimizer",
-                "usd",
-                "usd_per_inference",
-                "unit_usd",
-                "real_usd",
-            ):
+            money = isinstance(value, str) and re.fullmatch(r"[\d.]+", value)
+            if isinstance(value, str) and not money and key not in ("schema", "optimizer"):
                 content[key] = HOSTILE  # type: ignore[index]
             everywhere(value)
 

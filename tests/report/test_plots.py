@@ -34,6 +34,7 @@ def drawn() -> list[str]:
         plots.training_curves(history(), 0),
         plots.expectation_scatter([SAMPLE], "emulator/garnet"),
         plots.cost_bars(estimate()),
+        plots.pareto(estimate()),
     ]
 
 
@@ -81,8 +82,9 @@ def test_values_beyond_one_are_still_inside_the_axes() -> None:
     assert "3" in texts(plots.expectation_scatter([wide], "sim"))
 
 
-def test_the_bars_carry_the_bill_of_every_plan_that_fits(drawn: list[str]) -> None:
+def test_the_bars_carry_the_cheapest_bill_and_that_of_a_task_per_circuit(drawn: list[str]) -> None:
     shown = texts(drawn[2])
+    assert "1,966.38" not in shown, "a barred plan"
     assert {"1,980.48", "50.04", "35.94", "USD in all (log scale)", "separate", "program-sets", "job"} <= set(
         shown
     )
@@ -93,6 +95,19 @@ def test_the_bars_carry_the_bill_of_every_plan_that_fits(drawn: list[str]) -> No
 def test_nothing_to_pay_is_no_plot() -> None:
     free = estimate().model_copy(update={"rows": []})
     assert plots.cost_bars(free) == ""
+    assert plots.pareto(free) == ""
+
+
+def test_cost_against_detectable_loss_has_a_line_per_online_device_and_a_mark_per_number(
+    drawn: list[str],
+) -> None:
+    shown = texts(drawn[3])
+    assert {"USD in all (log scale)", "detectable loss, percentage points", "braket/garnet"} <= set(shown)
+    assert "braket/ankaa-3" not in shown, "retired"
+    marks = re.findall(rf"<use [^>]*fill: {plots.BLUE.lower()}", drawn[3])
+    assert len(marks) == 2 + 1, "20 inferences show no loss; the legend has a mark, too"
+    alone = plots.pareto(estimate().model_copy(update={"curves": estimate().curves[1:]}))
+    assert alone == ""
 
 
 def test_names_are_drawn_as_they_are() -> None:

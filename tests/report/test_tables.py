@@ -2,6 +2,7 @@
 
 import copy
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from qcli.errors import QcliError
-from qcli.report.tables import assessment_table, estimate_table, metrics_table
+from qcli.report.tables import (
+    assessment_table,
+    breakdown_tables,
+    cliff_table,
+    estimate_table,
+    metrics_table,
+    shot_plan_table,
+    spending_tables,
+)
 from tests.report import example
 
 
@@ -58,19 +67,116 @@ def test_one_seed_has_no_spread() -> None:
     assert "98.6 %" in line_with(output, "qcnn, seed 0")
 
 
-def test_estimate_shows_every_plan_and_marks_the_cheapest() -> None:
+def test_estimate_shows_the_plan_to_choose_on_each_device() -> None:
     output = shown(estimate_table(example.estimate()))
     lines = output.splitlines()
     garnet = next(number for number, line in enumerate(lines) if "braket/garnet" in line)
     assert lines[garnet].split() == [
-        *("braket/garnet", "74", "separate", "48", "50.04", "1.04", "8.0–190", "s", "2026-02-20")
+        *("braket/garnet", "74", "program-sets", "35.94", "0.7487", "8.0–190", "s", "2026-02-20")
     ]
-    assert lines[garnet + 1].split() == [
-        *("online,", "fits", "96", "program-sets", "◂", "1", "35.94", "0.7487", "assumed", "published")
-    ]
-    assert "1,980.48" in line_with(output, "braket/forte-enterprise-1")
+    assert lines[garnet + 1].split() == ["online,", "fits", "96", "1", "assumed", "published"]
+    assert "50.04" not in output, "the dearer plan stands in the breakdown only"
     assert "7.1–11 s" in line_with(output, "ibm/fez")
     assert "48 inferences, 1 circuit each, 512 shots, 8 wires" in output
+
+
+def test_a_cheaper_plan_that_is_barred_is_not_the_one_shown() -> None:
+    assert "separate 1,980.48" in " ".join(
+        line_with(shown(estimate_table(example.estimate())), "braket/forte-enterprise-1").split()
+    )
+
+
+def test_a_bill_by_time_shows_its_range_on_the_second_line() -> None:
+    lines = shown(estimate_table(example.estimate())).splitlines()
+    fez = next(number for number, line in enumerate(lines) if "ibm/fez" in line)
+    assert "17.60" in lines[fez] and "12.80–19.20" in lines[fez + 1]
+
+
+def test_a_breach_of_the_policy_stands_with_its_device() -> None:
+    output = " ".join(shown(estimate_table(example.estimate())).split())
+    assert "max_usd 50.00 USD: found 1,980.48 USD (upper end)" in output
+
+
+def test_waiting_is_said_to_be_unknown_with_what_was_seen() -> None:
+    output = " ".join(shown(estimate_table(example.estimate())).split())
+    assert "without the queue, which is unknown: seen from 20.0 s to 23.3 min a task" in output
+    silent = example.estimate()
+    for row in silent["rows"]:
+        row["queue"] = None
+    output = " ".join(shown(estimate_table(silent)).split())
+    assert "without the queue, which is unknown [1]" in output
+
+
+def test_cliffs_of_one_kind_share_a_line_after_those_of_the_workload() -> None:
+    table = cliff_table(example.estimate())
+    assert table is not None
+    output = shown(table)
+    lines = [line.split() for line in output.splitlines()]
+    start = next(number for number, line in enumerate(lines) if line[:1] == ["classical"])
+    assert lines[start : start + 4] == [
+        ["classical", "alternative", "adds", "MLP", "reaches", "98.7", "%"],
+        ["4.80", "→", "compare", "with", "it"],
+        ["one", "job", "per", "circuit", "saves", "braket/garnet:", "48", "tasks"],
+        ["2", "devices", "14.10", "→", "submit", "as", "program-sets"],
+    ]
+
+
+def test_without_cliffs_or_shot_plans_there_is_no_table() -> None:
+    bare = example.estimate()
+    for key in example.advice():
+        del bare[key]
+    for row in bare["rows"]:
+        row.pop("cliffs", None)
+    assert cliff_table(bare) is None
+    assert shot_plan_table(bare) is None
+    assert spending_tables(bare) == []
+
+
+def test_the_shot_plan_is_shown_where_a_calibration_is_known() -> None:
+    table = shot_plan_table(example.estimate())
+    assert table is not None
+    output = shown(table)
+    assert "at most 1.0 % flipped labels" in output and "58 validation" in output
+    assert line_with(output, "braket/garnet").split() == [
+        *("braket/garnet", "0.71", "35.94", "91", "6.63", "24", "+", "136", "3.97", "31.97")
+    ]
+    assert "braket/forte-1" not in output
+
+
+def test_a_target_that_no_shots_reach_is_said_with_the_best_rate() -> None:
+    estimate = example.estimate()
+    estimate["shot_plans"] = estimate["shot_plans"][:1]
+    hopeless = {"uniform": None, "uniform_usd": None, "two_stage": None, "two_stage_usd": None}
+    estimate["shot_plans"][0] |= hopeless | {"flip_rate_at_most": 0.031}
+    table = shot_plan_table(estimate)
+    assert table is not None
+    output = shown(table)
+    assert "more" in line_with(output, "braket/garnet") and "(3.1 %)" in output
+
+
+def test_samples_and_budget_have_a_table_each() -> None:
+    detect, budget = map(shown, spending_tables(example.estimate()))
+    assert "Samples that show a loss of 5 points" in detect
+    assert "USD for 201 inferences" in detect and "USD for 299 inferences" in detect
+    assert line_with(detect, "braket/garnet").split() == ["braket/garnet", "150.12", "222.88"]
+    assert line_with(detect, "braket/ibex-q1").split() == ["braket/ibex-q1", "–", "–"]
+    assert "the test set has 72 samples" in " ".join(detect.split())
+    assert "The best use of 50.00 USD on each device" in budget
+    assert line_with(budget, "braket/garnet").split() == ["braket/garnet", "371", "91", "49.95", "2.70"]
+    assert line_with(budget, "braket/forte-1").split() == ["braket/forte-1", "0", "91", "0.00", "–"]
+
+
+def test_the_breakdown_shows_every_plan_line_by_line() -> None:
+    estimate = example.estimate()
+    outputs = [shown(table, width=200) for table in breakdown_tables(estimate)]
+    assert len(outputs) == sum(len(row["plans"]) for row in estimate["rows"])
+    (garnet,) = [output for output in outputs if "braket/garnet, separate" in output]
+    assert line_with(garnet, "shots").split() == ["shots", "24,576", "0.00145", "35.6352"]
+    assert line_with(garnet, "in all").split() == ["in", "all", "50.0352"]
+    (chosen,) = [output for output in outputs if "braket/garnet, program-sets, chosen" in output]
+    assert "queue time: unknown, seen from 20.0 s to 23.3 min" in " ".join(chosen.split())
+    barred = [output for output in outputs if "not confirmed on this device" in " ".join(output.split())]
+    assert len(barred) == 1 and "forte-enterprise-1" in barred[0] and "◂" not in barred[0]
 
 
 def test_devices_stand_in_order_of_price_uncompiled_and_unfit_ones_last() -> None:
@@ -89,7 +195,7 @@ def test_dollars_are_right_aligned() -> None:
     output = shown(estimate_table(example.estimate()))
     ends = set()
     for line in output.splitlines():
-        ends |= {line.index(figure) + len(figure) for figure in ("1,980.48", "50.04") if figure in line}
+        ends |= {line.index(f) + len(f) for f in ("  1,980.48", "  10.74", "12.80–19.20") if f in line}
     assert len(ends) == 1
 
 
@@ -117,13 +223,22 @@ def test_an_interval_without_zero_is_read_out(low: float, high: float, verdict: 
     assert f"the device is {verdict} than the simulation" in shown(assessment_table(assessment))
 
 
-@pytest.mark.parametrize("table", ["metrics", "estimate", "assessment"])
-def test_tables_fit_in_100_columns(table: str) -> None:
-    made = {
-        "metrics": metrics_table(example.metrics(), "qcnn", 583),
-        "estimate": estimate_table(example.estimate()),
-        "assessment": assessment_table(example.assessment()),
-    }[table]
+MADE: dict[str, Callable[[], Table | None]] = {
+    "metrics": lambda: metrics_table(example.metrics(), "qcnn", 583),
+    "estimate": lambda: estimate_table(example.estimate()),
+    "cliffs": lambda: cliff_table(example.estimate()),
+    "shots": lambda: shot_plan_table(example.estimate()),
+    "samples": lambda: spending_tables(example.estimate())[0],
+    "budget": lambda: spending_tables(example.estimate())[1],
+    "breakdown": lambda: breakdown_tables(example.estimate())[0],
+    "assessment": lambda: assessment_table(example.assessment()),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_tables_fit_in_100_columns(name: str) -> None:
+    made = MADE[name]()
+    assert made is not None
     output = shown(made)
     assert "…" not in output
     assert max(map(len, output.splitlines())) <= 100

@@ -42,6 +42,16 @@ def test_money_as_a_binary_float_is_refused() -> None:
         text.usd(0.1)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [("12.80", "17.60", "12.80–17.60"), ("3", "3.00", ""), ("2.001", "2.004", ""), (None, "3", "")],
+)
+def test_a_range_of_dollars_is_shown_where_its_ends_look_different(
+    low: str | None, high: str, shown: str
+) -> None:
+    assert text.usd_range(None if low is None else Decimal(low), Decimal(high)) == shown
+
+
 @given(st.decimals(min_value=0, max_value=10**14, places=9))
 def test_shown_dollars_are_within_rounding_of_the_amount(amount: Decimal) -> None:
     shown = Decimal(text.usd(amount).replace(",", ""))

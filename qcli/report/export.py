@@ -1,0 +1,125 @@
+"""An estimate as CSV for spreadsheets and as Markdown for a pull request."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from qcli.price.diff import Diff
+from qcli.report import text, view
+from qcli.report.inputs import Estimate
+from qcli.report.parse import parse
+
+_COLUMNS = (
+    "device", "status", "fits", "plan", "chosen", "tasks", "shots", "usd", "usd_low", "usd_high",
+    "usd_per_inference", "machine_time_low_s", "machine_time_high_s", "machine_time_basis", "two_qubit_gates",
+    "depth", "price_basis", "price_verified_on", "barred", "note",
+)  # fmt: skip
+
+
+def estimate_csv(estimate: Mapping[str, Any]) -> str:
+    """One line per device and plan; a device without a plan has one line with its note."""
+    content = parse(Estimate, estimate, "estimate")
+    lines: list[Sequence[Any]] = []
+    for row in content.rows:
+        price = (row.price.basis, row.price.verified_on) if row.price else ("", "")
+        gates = (row.two_qubit_gates, row.depth, *price)
+        for plan in row.plans:
+            time = plan.machine_time_s
+            seconds = (time.low, time.high, time.basis) if time else (None, None, None)
+            bill = (plan.usd, plan.usd_low, plan.usd_high, plan.usd_per_inference)
+            chosen = plan is row.cheapest_plan
+            head = (row.device, row.status, row.fits, plan.name, chosen, plan.tasks, plan.shots)
+            lines.append((*head, *bill, *seconds, *gates, plan.barred, row.note))
+        if not row.plans:
+            empty = (None,) * 10
+            lines.append((row.device, row.status, row.fits, None, *empty, *gates, "", row.note))
+    return _csv(_COLUMNS, lines)
+
+
+def estimate_markdown(estimate: Mapping[str, Any]) -> str:
+    """The devices, the cliffs, the shot plan, what a comparison needs, and breaches of the policy."""
+    content = parse(Estimate, estimate, "estimate")
+    header = (
+        "device",
+        "plan",
+        "tasks",
+        "USD",
+        "range",
+        f"USD per {view.each(content)}",
+        "machine time",
+        "price",
+    )
+    rows = []
+    for row in view.estimate_rows(content):
+        plan = row.plan
+        name = f"{row.device} ({row.status})" if row.status != "online" else row.device
+        price = f"{row.verified_on}, {row.price_basis}"
+        if plan is None:
+            rows.append((name, row.note or row.fit, "", "", "", "", "", price))
+        else:
+            bill = (plan.name, plan.tasks, plan.usd, plan.usd_range, plan.usd_each)
+            rows.append((name, *bill, f"{row.machine_time} ({row.time_basis})", price))
+    parts = [f"**{_cell(view.estimate_title(content))}**", _table(header, rows, right=range(2, 7))]
+    if cliffs := view.cliff_rows(content):
+        lines = [(c.name, c.where, f"{c.effect} {c.usd}", c.what, c.fix) for c in cliffs]
+        parts.append(_table(("cliff", "where", "USD", "what", "fix"), lines))
+    if shots := view.shot_rows(content):
+        columns = [
+            "device",
+            "contrast",
+            f"{content.shots:,} shots: USD, flips",
+            "uniform shots",
+            "USD, flips",
+        ]
+        columns += ["two stages: shots, mean", "USD, flips", "saved USD"]
+        parts += [f"**{_cell(view.shot_title(content))}**", _table(columns, shots, right=range(1, 8))]
+    if content.compared is not None:
+        compared = f"{_cell(view.compared_text(content.compared))}."
+        if content.detect is not None:
+            bills = _table(view.detect_header(content), view.detect_rows(content), right=(1, 2))
+            parts += [f"**{_cell(view.detect_title(content))}**", bills, compared]
+        if content.budget is not None:
+            uses = _table(view.BUDGET_HEADER, view.budget_rows(content), right=range(1, 5))
+            parts += [f"**{_cell(view.budget_title(content))}**", uses, f"{view.BUDGET_LEGEND}; {compared}"]
+    breaches = [f"- {_cell(row.device)}: {_cell(breach)}" for row in content.rows for breach in row.breaches]
+    if breaches:
+        parts += ["**Against the policy**", "\n".join(breaches)]
+    parts.append("Nothing was submitted; figures are estimates from dated price sheets.")
+    return "\n\n".join(parts) + "\n"
+
+
+def diff_csv(diff: Diff) -> str:
+    """One line per device."""
+    columns = ("device", "plan_before", "usd_before", "plan_after", "usd_after", "usd_change")
+    lines = [(c.device, c.plan_before, c.usd_before, c.plan_after, c.usd_after, c.usd) for c in diff.changes]
+    return _csv(columns, lines)
+
+
+def diff_markdown(diff: Diff) -> str:
+    """What differs in the question, and the bills."""
+    facts = "; ".join(f"{name}: {old} → {new}" for name, old, new in diff.facts) or "the same question"
+    table = _table(
+        ("device", "before", "USD", "after", "USD", "change"), view.diff_rows(diff), right=(2, 4, 5)
+    )
+    return f"`{diff.before}` → `{diff.after}`\n\n{_cell(facts)}\n\n{table}\n"
+
+
+def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(lines)
+    return buffer.getvalue()
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    rule = ["---:" if index in right else "---" for index in range(len(header))]
+    lines = [[_cell(name) for name in header], rule, *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: str) -> str:
+    for character, shown in (("\\", "\\\\"), ("|", "\\|"), ("\n", ", "), ("<", "&lt;")):
+        value = value.replace(character, shown)
+    return value or text.NONE
