@@ -98,7 +98,7 @@ def to_native(circuit: "QuantumCircuit", device: Device) -> "QuantumCircuit":
     quarter, half = RXGate(math.pi / 2), RXGate(math.pi)
     result = circuit.copy_empty_like()
     for instruction in circuit.data:
-        name = instruction.operation.name
+        name = instruction.name
         if name == "rx" and "r" in device.one_qubit_gates:
             instruction = instruction.replace(operation=RGate(instruction.operation.params[0], 0.0))
         elif name in ("sx", "x") and "rx" in device.one_qubit_gates:

@@ -1,5 +1,6 @@
 """A circuit into a device's native gates on its best qubits, and its many bindings at once."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,7 +14,7 @@ from qcli.errors import QcliError
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
-    from qiskit.transpiler import PassManager, Target
+    from qiskit.transpiler import CouplingMap, PassManager, StagedPassManager, Target
 
 _FREE = ("rz", "barrier", "measure")
 
@@ -121,18 +122,23 @@ def bind_and_merge(
 
 
 def _passes(backend: "Target", seed: int, layout_level: int) -> "PassManager":
-    """Level 3, with the layout and routing stages of lower levels."""
-    from qiskit.transpiler import PassManagerConfig, generate_preset_pass_manager
+    """Level 3, with the layout and routing stages of lower levels, which alone depend on the seed."""
+    from qiskit.transpiler import PassManagerConfig
     from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
 
-    passes = generate_preset_pass_manager(3, target=backend, seed_transpiler=seed)
+    passes, coupling = _level_3(backend)
     stages = PassManagerStagePluginManager()
-    config = PassManagerConfig(
-        target=backend, coupling_map=backend.build_coupling_map(), seed_transpiler=seed
-    )
+    config = PassManagerConfig(target=backend, coupling_map=coupling, seed_transpiler=seed)
     for name, level in (("layout", layout_level), ("routing", 2)):
         setattr(passes, name, stages.get_passmanager_stage(name, "default", config, optimization_level=level))
     return passes
+
+
+@lru_cache(maxsize=64)
+def _level_3(backend: "Target") -> tuple["StagedPassManager", "CouplingMap"]:
+    from qiskit.transpiler import generate_preset_pass_manager
+
+    return generate_preset_pass_manager(3, target=backend), backend.build_coupling_map()
 
 
 def _check(circuit: "QuantumCircuit", device: Device) -> None:
@@ -142,7 +148,7 @@ def _check(circuit: "QuantumCircuit", device: Device) -> None:
             device.key,
             "use fewer wires or a larger device",
         )
-    if not any(instruction.operation.name == "measure" for instruction in circuit.data):
+    if not any(instruction.name == "measure" for instruction in circuit.data):
         raise QcliError("the circuit measures nothing", device.key, "measure at least one wire")
 
 
@@ -150,8 +156,9 @@ def _compiled(result: "QuantumCircuit", source: "QuantumCircuit", device: Device
     """`result` (indices of the target, stand-in gates) as physical native circuit, with its counts."""
     ids = [qubit.id for qubit in device.usable]
     native = to_native(_relabel(result, dict(enumerate(ids)), max(ids) + 1), device)
-    parts = [(i.operation.name, [native.find_bit(q).index for q in i.qubits], i) for i in native.data]
-    reads = {native.find_bit(i.clbits[0]).index: qubits[0] for name, qubits, i in parts if name == "measure"}
+    index = {bit: number for bits in (native.qubits, native.clbits) for number, bit in enumerate(bits)}
+    parts = [(i.name, [index[q] for q in i.qubits], i) for i in native.data]
+    reads = {index[i.clbits[0]]: qubits[0] for name, qubits, i in parts if name == "measure"}
     compiled = Compiled(
         device=device,
         circuit=native,
@@ -171,21 +178,25 @@ def _compiled(result: "QuantumCircuit", source: "QuantumCircuit", device: Device
 def _counts(circuit: "QuantumCircuit", device: Device) -> tuple[int, int, int, float]:
     """One-qubit gates, two-qubit gates, depth and estimated success of a bound native circuit."""
     qubits, edges = _figures(device)
+    index = {bit: number for number, bit in enumerate(circuit.qubits)}
+    depth = [0] * len(index)
     log_success, ones, twos = 0.0, 0, 0
     for instruction in circuit.data:
-        places = [circuit.find_bit(q).index for q in instruction.qubits]
-        name = instruction.operation.name
+        places = [index[q] for q in instruction.qubits]
         error: float | None = 0.0
-        if name == "measure":
+        if instruction.name == "measure":
             error = qubits[places[0]].readout_error
-        elif name not in _FREE and len(places) == 1:
-            error, ones = qubits[places[0]].error_1q, ones + 1
-        elif name not in _FREE:
-            error, twos = edges[frozenset(places)], twos + 1
+        elif instruction.name not in _FREE:
+            if len(places) == 1:
+                error, ones = qubits[places[0]].error_1q, ones + 1
+            else:
+                error, twos = edges[frozenset(places)], twos + 1
+            layer = 1 + max(depth[q] for q in places)
+            for q in places:
+                depth[q] = layer
         assert error is not None
-        log_success += np.log1p(-error)
-    depth = circuit.depth(lambda instruction: instruction.operation.name not in _FREE)
-    return ones, twos, depth, float(np.exp(log_success))
+        log_success += math.log1p(-error)
+    return ones, twos, max(depth), math.exp(log_success)
 
 
 @lru_cache(maxsize=64)
@@ -200,10 +211,11 @@ def _relabel(circuit: "QuantumCircuit", index: dict[int, int], size: int) -> "Qu
     from qiskit.circuit import QuantumCircuit, QuantumRegister
 
     result = QuantumCircuit(QuantumRegister(size, "q"), *circuit.cregs, global_phase=circuit.global_phase)
+    qubits = result.qubits
+    place = {bit: qubits[index[number]] for number, bit in enumerate(circuit.qubits) if number in index}
     for instruction in circuit.data:
-        if instruction.operation.name != "barrier":
-            places = [index[circuit.find_bit(q).index] for q in instruction.qubits]
-            result._append(instruction.replace(qubits=[result.qubits[i] for i in places]))
+        if instruction.name != "barrier":
+            result._append(instruction.replace(qubits=[place[q] for q in instruction.qubits]))
     return result
 
 
