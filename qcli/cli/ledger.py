@@ -57,34 +57,28 @@ def _runs(entries: list[Entry]) -> Table:
 
     from qcli.price.ledger import qpu_error, usd_error
     from qcli.report.parse import printable
-    from qcli.report.text import NONE, count, duration, duration_range, usd
+    from qcli.report.text import NONE, count, duration, duration_range, usd, usd_range
 
     table = _table("Executed runs")
-    for heading in ("run", "device"):
+    for heading in ("run", "device\nplan"):
         table.add_column(heading, overflow="fold")
-    for heading in (
-        "inferences",
-        "USD\nestimate",
-        "USD\nbilled",
-        "error",
-        "QPU time\nestimate",
-        "QPU time\nused",
-        "error",
-    ):
-        table.add_column(heading, justify="right")
+    table.add_column("inferences", justify="right")
+    table.add_column("", no_wrap=True)
+    for heading in ("tasks", "shots", "USD", "QPU time"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for entry in entries:
-        estimate, actual = entry.estimate, entry.actual
-        seconds = estimate.qpu_s
+        estimate, actual, seconds = entry.estimate, entry.actual, entry.estimate.qpu_s
+        spread = usd_range(estimate.usd_low, estimate.usd_high)
         cells = (
             f"{entry.created:%Y-%m-%d %H:%M}\n{entry.run}",
             f"{entry.device}\n{entry.plan or NONE}",
             count(entry.inferences),
-            f"{usd(estimate.usd)}\n{usd(estimate.usd_low)}–{usd(estimate.usd_high)}",
-            usd(actual.usd),
-            _signed(usd_error(entry)),
-            duration_range(seconds.low, seconds.high) if seconds else NONE,
-            duration(actual.qpu_s),
-            _signed(qpu_error(entry)),
+            "estimate\nactual\nerror",
+            f"{count(estimate.tasks)}\n{count(actual.tasks)}",
+            f"{count(estimate.shots)}\n{count(actual.shots)}",
+            f"{usd(estimate.usd)}{f' ({spread})' if spread else ''}\n{usd(actual.usd)}\n{_signed(usd_error(entry))}",
+            f"{duration_range(seconds.low, seconds.high) if seconds else NONE}\n{duration(actual.qpu_s)}\n"
+            f"{_signed(qpu_error(entry))}",
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
