@@ -59,6 +59,7 @@ def document(found: Estimate, given: Advice | None = None) -> dict[str, Any]:
         "created": found.created,
         "model": subject.model,
         "run": str(subject.run.path) if subject.run else None,
+        "devices": list(question.devices),
         "inferences": question.inferences,
         "shots": question.shots,
         "circuits_per_inference": subject.per_inference,

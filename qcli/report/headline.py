@@ -97,6 +97,8 @@ def _asked(estimate: Estimate) -> list[str]:
         words += _options({"batch": steps.batch, "samples": steps.rows})
     for name in estimate.mitigation.split():
         words += ["--mitigation", name]
+    for name in estimate.devices:
+        words += ["--device", name]
     words += ["--hybrid-job"] * estimate.hybrid_job
     words += ["--per-month", str(estimate.per_month)] if estimate.per_month > 1 else []
     for provider, name in estimate.contracts.items():

@@ -297,6 +297,7 @@ class Estimate(File):
     created: str = ""
     model: str = ""
     run: str | None = None
+    devices: list[str] = Field(default_factory=list)
     inferences: int
     shots: int
     circuits_per_inference: int | None = None
