@@ -23,7 +23,7 @@ from qcli.files import write_atomic, write_json
 from qcli.model.layer import quantum_layers
 from qcli.price import ledger
 from qcli.price.plans import cheapest, plans
-from qcli.price.record import distinct, record
+from qcli.price.record import record
 from qcli.price.sheet import terms
 from qcli.price.subject import Subject, inference
 from qcli.price.workload import Workload
@@ -97,28 +97,30 @@ def validate_on_hardware(
     executor = executor_named(device, shots, seed, engine, precision)
     model, (x, y) = run.model(), run.rows("test", count)
     classes = len(run.info.data.classes)
+    subject = Subject(run.info.model.name, classes, run, record(model, x[:1]))
     if isinstance(executor, Emulator):
-        _check_width(model, x[:1], executor)
+        _check_width(subject, executor)
     reference = Exact(engine, precision_named(precision))
     simulated = _infer(model, x, classes, reference, lambda done, total: None)
     measured = _infer(model, x, classes, executor, on_samples)
     wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
     chosen = {**asdict(choose(engine, wires, _CHUNK)), "precision": precision}
-    assessment = _assessment(run, model, executor, shots, seed, y.numpy(), simulated, measured, chosen)
+    work = inference(subject, count, shots, {})
+    assessment = _assessment(executor, work, shots, seed, y.numpy(), simulated, measured, chosen)
     folder = hardware_folder(run, executor.name)
     write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
     write_json(folder / "assessment.json", assessment)
     if isinstance(executor, Emulator):
         try:
-            ledger.append(_entry(run, model, executor, count, shots))
+            ledger.append(_entry(run, executor, work))
         except OSError as error:
             _log.warning("not added to the ledger %s: %s", ledger.ledger_path(), error.strerror or error)
     return assessment
 
 
-def _check_width(model: nn.Module, sample: Tensor, emulator: Emulator) -> None:
+def _check_width(subject: Subject, emulator: Emulator) -> None:
     """Refuse a circuit wider than the device before minutes go into simulating it."""
-    wires = max((circuit.program.wires for circuit in distinct(record(model, sample))), default=0)
+    wires = max((circuit.program.wires for circuit in subject.circuits), default=0)
     qubits = emulator.device.qubit_count
     if wires > qubits:
         raise QcliError(
@@ -145,9 +147,8 @@ def _infer(
 
 
 def _assessment(
-    run: Run,
-    model: nn.Module,
     executor: Executor,
+    work: Workload,
     shots: int,
     seed: int,
     labels: NDArray[np.int64],
@@ -180,17 +181,17 @@ def _assessment(
         "flipped": {"count": flipped, "share": flipped / n},
         "mean_abs_delta_expval": float(np.abs(simulated.outputs - measured.outputs).mean()),
         "latency_s_per_inference": {**stages, "total": measured.seconds / n},
-        "cost": _cost(run, model, executor, n, shots),
+        "cost": _cost(executor, work),
         "circuit": _circuit(executor),
         "samples": "samples.csv",
     }
 
 
-def _cost(run: Run, model: nn.Module, executor: Executor, inferences: int, shots: int) -> dict[str, Any]:
+def _cost(executor: Executor, work: Workload) -> dict[str, Any]:
     """What this rehearsal cost, and what the same on the device itself would, in its cheapest plan."""
     if not isinstance(executor, Emulator):
         return {"usd": "0", "real_device": None, "real_usd": None, "real_plan": None}
-    plan = cheapest(plans(_workload(run, model, inferences, shots), terms(executor.device.key)))
+    plan = cheapest(plans(work, terms(executor.device.key)))
     return {
         "usd": "0",
         "real_device": executor.device.key,
@@ -199,22 +200,15 @@ def _cost(run: Run, model: nn.Module, executor: Executor, inferences: int, shots
     }
 
 
-def _workload(run: Run, model: nn.Module, inferences: int, shots: int) -> Workload:
-    calls = record(model, run.rows("test", 1)[0])
-    subject = Subject(run.info.model.name, len(run.info.data.classes), run, calls)
-    return inference(subject, inferences, shots, {})
-
-
-def _entry(run: Run, model: nn.Module, emulator: Emulator, inferences: int, shots: int) -> ledger.Entry:
+def _entry(run: Run, emulator: Emulator, work: Workload) -> ledger.Entry:
     """The rehearsal in the ledger: nothing is billed, but circuits and shots were foreseen and counted."""
-    work = _workload(run, model, inferences, shots)
     nothing = Decimal(0)
     return ledger.Entry(
         run=str(run.path),
         model=run.info.model.name,
         device=emulator.name,
         plan=None,
-        inferences=inferences,
+        inferences=work.inferences,
         estimate=ledger.Estimated(
             tasks=work.circuits,
             shots=work.executions,

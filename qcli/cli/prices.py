@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -126,13 +127,14 @@ def refresh(
         for title, names in (("offered, but not in qcli's sheets", unlisted), ("not in the file", missing)):
             if names:
                 note(f"{title}: {', '.join(names)}")
-    if dry_run or not (yes or json_ or typer.confirm("keep these prices?", err=True)):
+    if dry_run:
         note("nothing was written")
-        return
-    if json_ and not yes:
+    elif json_ and not yes:
         note("nothing was written: add --yes")
-        return
-    note(f"written: {prices.write_overlay(prices.overlay(file, known, date.today()))}")
+    elif yes or typer.confirm("keep these prices?", err=True):
+        note(f"written: {prices.write_overlay(prices.overlay(file, known, date.today()))}")
+    else:
+        note("nothing was written")
 
 
 def _content(item: Terms) -> dict[str, Any]:
@@ -160,11 +162,11 @@ def _sets(item: Terms) -> str:
 def _show_all(items: list[Terms]) -> None:
     from qcli.price.tariff import Credits, GateShots, Metered, PerSecond, PerTask
 
-    fees = _table("By task and shot", "USD/task", "USD/shot", "shots", "program sets")
-    seconds = _table("By the second, in jobs", "USD/s", "s/job", "executions/s", "shots")
-    metered = _table("By execution time, a task at a time", "USD/step", "step s", "minimum s", "shots")
-    gates = _table("By gate and shot", "USD/1q gate", "USD/2q gate", "minimum", "debiased")
-    credits = _table("By credit (HQC)", "USD/HQC", "HQC/circuit", "", "")
+    fees = _price_table("By task and shot", "USD/task", "USD/shot", "shots", "program sets")
+    seconds = _price_table("By the second, in jobs", "USD/s", "s/job", "executions/s", "shots")
+    metered = _price_table("By execution time, a task at a time", "USD/step", "step s", "minimum s", "shots")
+    gates = _price_table("By gate and shot", "USD/1q gate", "USD/2q gate", "minimum", "debiased")
+    credits = _price_table("By credit (HQC)", "USD/HQC", "HQC/circuit", "", "")
     for item in items:
         ends = (item.verified_on.isoformat(), item.basis)
         match item.price:
@@ -200,18 +202,12 @@ def _show_unknown(vendors: tuple[Unknown, ...]) -> None:
 
 
 def _show_changes(published_on: date, changed: tuple[Change, ...]) -> None:
-    from rich import box
-    from rich.table import Table
-
     console = _console()
     if not changed:
         console.print(f"Price file of {published_on}: nothing has changed.", highlight=False)
         return
-    table = Table(
-        title=f"Price file of {published_on}: what differs", box=box.SIMPLE_HEAD, title_justify="left"
-    )
-    for heading in ("device", "figure", "before", "after", "unit"):
-        table.add_column(heading, justify="right" if heading in ("before", "after") else "left", no_wrap=True)
+    headings = ("device", "figure", "before", "after", "unit")
+    table = _table(f"Price file of {published_on}: what differs", headings, ("before", "after"))
     for change in changed:
         before = "–" if change.before is None else f"{change.before:f}"
         table.add_row(change.device, change.figure, before, f"{change.after:f}", change.unit)
@@ -220,7 +216,8 @@ def _show_changes(published_on: date, changed: tuple[Change, ...]) -> None:
 
 def _show_one(item: Terms) -> None:
     sources = list(dict.fromkeys(quote.source for quote in item.quotes))
-    table = _table(f"{item.name}: {item.full_name}, {_status(item)}")
+    headings = ("figure", "value", "unit", "basis", "verified", "source")
+    table = _table(f"{item.name}: {item.full_name}, {_status(item)}", headings, ("value",))
     for quote in item.quotes:
         number = str(sources.index(quote.source) + 1)
         day = quote.verified_on.isoformat()
@@ -237,17 +234,19 @@ def _show_one(item: Terms) -> None:
         console.print(remark, highlight=False, soft_wrap=True)
 
 
-def _table(title: str, *prices: str) -> Table:
+def _price_table(title: str, *prices: str) -> Table:
+    """`prices` are the columns between a device's status and the date of its price."""
+    return _table(title, ("device", "status", *prices, "verified", "basis"), prices)
+
+
+def _table(title: str, headings: Sequence[str], right: Sequence[str]) -> Table:
+    """`right` names the right-aligned columns."""
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
-    if not prices:
-        for heading in ("figure", "value", "unit", "basis", "verified", "source"):
-            table.add_column(heading, justify="right" if heading == "value" else "left", no_wrap=True)
-        return table
-    for heading in ("device", "status", *prices, "verified", "basis"):
-        table.add_column(heading, justify="right" if heading in prices else "left", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
     return table
 
 

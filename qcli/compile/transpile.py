@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -126,7 +127,8 @@ def _passes(backend: "Target", seed: int, layout_level: int) -> "PassManager":
     from qiskit.transpiler import PassManagerConfig
     from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
 
-    passes, coupling = _level_3(backend)
+    level_3, coupling = _level_3(backend)
+    passes = copy(level_3)
     stages = PassManagerStagePluginManager()
     config = PassManagerConfig(target=backend, coupling_map=coupling, seed_transpiler=seed)
     for name, level in (("layout", layout_level), ("routing", 2)):

@@ -1,6 +1,7 @@
 """How to spend: shots per circuit, samples, and the best use of a sum, priced on every device."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -8,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from qcli.errors import QcliError
-from qcli.price.estimate import Estimate, Row, usd_of, workload_for
+from qcli.price.estimate import Estimate, Question, Row, usd_of, workload_for
 from qcli.price.margins import margins
 from qcli.price.plans import shots_range
 from qcli.price.power import Classifier, detectable, samples_needed
@@ -20,7 +21,7 @@ POWERS = (0.80, 0.95)
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 """Numbers of inferences on the curve of cost against detectable loss."""
 _ASSUMED_ACCURACY = 0.9
-_MOST_INFERENCES = 10**7
+_MOST_INFERENCES = 2**24
 
 
 @dataclass(frozen=True)
@@ -72,24 +73,40 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Advice:
-    """What was asked beside the bill; empty where it was not."""
-
-    shot_plans: Sequence[PricedPlan] = ()
-    compared: "Comparison | None" = None
-    detection: Detection | None = None
-    budget: Decimal | None = None
-    spending: Sequence[Spending] = ()
-    curves: Sequence[Curve] = ()
-
-
-@dataclass(frozen=True)
 class Comparison:
     """The classifier whose loss is to be shown, and where its accuracy comes from."""
 
     classifier: Classifier
     basis: str
     available: int | None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What was asked beside the bill; empty where it was not."""
+
+    shot_plans: Sequence[PricedPlan] = ()
+    compared: Comparison | None = None
+    detection: Detection | None = None
+    budget: Decimal | None = None
+    spending: Sequence[Spending] = ()
+    curves: Sequence[Curve] = ()
+
+
+def check(question: Question, max_flips: float, points: float | None, budget: Decimal | None) -> None:
+    """Refuse what no estimate could answer, before one is made.
+
+    Raises:
+        QcliError: a share of flips outside (0, 1), a budget that is not positive, or a comparison for training.
+    """
+    if not 0 < max_flips < 1:
+        raise QcliError(f"a share of flips of {max_flips}", "--max-flips", "choose a share between 0 and 1")
+    if budget is not None and not (budget.is_finite() and budget > 0):
+        raise QcliError(f"a budget of {budget} USD", "--budget", "choose more than 0")
+    if question.training is not None and (points is not None or budget is not None):
+        raise QcliError(
+            "training has no accuracy to compare", "--detect, --budget", "leave out --training, or these"
+        )
 
 
 def advise(
@@ -107,14 +124,9 @@ def advise(
         QcliError: a share of flips outside (0, 1), a loss that the model cannot have, a budget that is not positive, or
             either of these for training.
     """
+    check(estimate.question, max_flips, points, budget)
     if estimate.question.training is not None:
-        if points is not None or budget is not None:
-            raise QcliError(
-                "training has no accuracy to compare", "--detect, --budget", "leave out --training, or these"
-            )
         return Advice()
-    if budget is not None and not (budget.is_finite() and budget > 0):
-        raise QcliError(f"a budget of {budget} USD", "--budget", "choose more than 0")
     plans = priced_plans(estimate, max_flips, on_step=on_step)
     if points is None and budget is None and estimate.subject.run is None:
         return Advice(plans)
@@ -137,14 +149,12 @@ def advise(
 def priced_plans(
     estimate: Estimate,
     max_flips: float,
-    at: Margins | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> tuple[PricedPlan, ...]:
     """The shot plan of each device within its range of shots; none for a model that was not trained."""
     if estimate.subject.run is None:
         return ()
-    exact = at or margins(estimate.subject.run)
-    asked, most = estimate.question.shots, MOST_SHOTS
+    exact, asked = margins(estimate.subject.run), estimate.question.shots
 
     @cache
     def noisy(contrast: float) -> Margins:
@@ -160,15 +170,15 @@ def priced_plans(
         if row.fits and row.terms.kind == "qpu":
             on_step(f"shot plan for {row.terms.name}")
             least, highest = shots_range(row.terms)
-            contrast = _contrast(row)
-            plan, flips = planned(contrast or 1.0, least, min(highest or most, most))
+            contrast = _contrast(row, exact.contrasts)
+            plan, flips = planned(contrast or 1.0, least, min(highest or MOST_SHOTS, MOST_SHOTS))
             found.append(_priced_plan(estimate, row, plan, contrast, flips))
     return tuple(found)
 
 
-def _contrast(row: Row) -> float | None:
-    """The compiled circuit's estimated success, rounded down to a twentieth, so that alike devices share a plan."""
-    return None if row.success is None else max(1, int(20 * row.success)) / 20
+def _contrast(row: Row, steps: int) -> float | None:
+    """The compiled circuit's estimated success, rounded down to steps, so that alike devices share a plan."""
+    return None if row.success is None else max(1, int(steps * row.success)) / steps
 
 
 def _priced_plan(
@@ -186,13 +196,14 @@ def two_stages(estimate: Estimate, row: Row, plan: ShotPlan) -> Workload:
     stages = plan.two_stage
     assert stages is not None
     again = math.ceil(stages.revisited * estimate.question.inferences)
-    first, second = (
-        workload_for(
-            estimate.subject, replace(estimate.question, inferences=max(count, 1), shots=shots), row.gates
-        )
-        for count, shots in ((estimate.question.inferences, stages.first), (again, stages.second))
-    )
-    return replace(first, stages=(*first.stages, *(second.stages if again else ())))
+    question = replace(estimate.question, shots=stages.first)
+    first = workload_for(estimate.subject, question, row.gates)
+    if not again:
+        return first
+    once = replace(question.mitigation, readout=False)
+    question = replace(question, inferences=again, shots=stages.second, mitigation=once)
+    second = workload_for(estimate.subject, question, row.gates)
+    return replace(first, stages=(*first.stages, *second.stages))
 
 
 def comparison(estimate: Estimate) -> Comparison:
@@ -253,22 +264,13 @@ def spending(
 
 
 def _most(cost: Callable[[int], Decimal | None], budget: Decimal) -> int:
-    """The most inferences whose cost is within the budget."""
+    """The most inferences, up to `_MOST_INFERENCES`, whose cost is within the budget."""
 
-    def within(n: int) -> bool:
-        usd = cost(n)
-        return usd is not None and usd <= budget
+    def usd(n: int) -> Decimal:
+        found = cost(n)
+        return Decimal("Infinity") if found is None else found
 
-    if not within(1):
-        return 0
-    high = 1
-    while within(high) and high < _MOST_INFERENCES:
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if within(middle) else (low, middle)
-    return low
+    return bisect_right(range(1, _MOST_INFERENCES + 1), budget, key=usd)
 
 
 def curves(estimate: Estimate, compared: Comparison) -> tuple[Curve, ...]:

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 from fractions import Fraction
 
 from qcli.price.tariff import Basis, Rule, weakest
 from qcli.price.workload import Workload
 
-EXACT = Context(prec=200, traps=[Inexact, InvalidOperation, DivisionByZero])
-"""Money is computed under this context: what cannot be exact is an error, not a rounding."""
+EXACT = Context(prec=200, rounding=ROUND_HALF_UP, traps=[Inexact, InvalidOperation, DivisionByZero])
+"""Money is computed under this context: what cannot be exact is an error; only text is rounded."""
 PLANS = ("separate", "program-sets", "parametrised", "reservation", "job", "batch", "session", "debiased")
 """Names of the ways to submit."""
 

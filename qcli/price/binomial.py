@@ -32,6 +32,8 @@ class BinomialMargins(Margins):
     method: ClassVar[Method] = "exact binomial"
     unit: ClassVar[Unit] = "expectation value"
     parities: ClassVar[tuple[int, ...]] = (0, 1)
+    steps: ClassVar[int] = 4
+    contrasts: ClassVar[int] = 20
     z: Array
     boundaries: Array
     labels: Integers

@@ -1,7 +1,6 @@
 """Bills by task and shot: Amazon Braket on demand and reserved, Scaleway."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from fractions import Fraction
 
 from qcli.price.bill import Batch, Line, Plan, line, plan, split, started
@@ -111,8 +110,3 @@ def _reserved(workload: Workload, terms: Terms, price: PerTask, batches: list[Ba
         low=least * terms.reservation,
         remarks=remarks,
     )
-
-
-def fees(plan: Plan) -> Decimal:
-    """The part of a bill by task and shot that is task fees."""
-    return sum((item.usd for item in plan.lines if item.text.startswith("tasks:")), Decimal(0))

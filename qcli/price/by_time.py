@@ -1,6 +1,6 @@
 """Bills by the second: IBM's jobs, batches and sessions; machines metered by execution time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,6 +10,8 @@ from qcli.price.workload import Stage, Workload
 
 Seconds = Callable[[int], Fraction]
 """QPU seconds of one job from its executions."""
+Jobs = list[tuple[Batch, int]]
+"""Jobs of equal size, and the executions of each."""
 _SECONDS = 64
 
 
@@ -18,36 +20,25 @@ def jobs(workload: Workload, terms: Terms, price: PerSecond) -> Iterator[Plan]:
     their wall-clock time, idle time included. `separate`: one job per circuit.
     """
     packed = [job for stage in workload.stages for job in _packed(stage, price)]
-    seconds = {rule.what: _by_rule(rule) for rule in terms.machine_time}
+    count = sum(batch.tasks for batch, _ in packed)
     rule = terms.rule_of_thumb
-    remarks = [_beside(rule, packed, price)] if rule else []
-    lines = [_job_line(batch, executions, price) for batch, executions in packed]
-    ends = [sum(_billed(b, n, price, s) for b, n in packed) * price.usd_per_s for s in seconds.values()]
-    low, high = min(ends, default=None), max(ends, default=None)
-
-    def bill(name: str, more: list[Line], *notes: str) -> Plan:
-        extra = total(more)
-        return plan(
-            name,
-            workload,
-            lines + more,
-            [batch for batch, _ in packed],
-            terms.machine_time,
-            low=None if low is None else low + extra,
-            high=None if high is None else high + extra,
-            remarks=(*notes, *remarks),
-        )
-
-    yield bill("job", [])
-    yield bill("batch", [], "jobs run side by side; billed as their sum")
+    beside = [_beside(rule, packed, price)] if rule else []
+    yield _bill("job", packed, workload, terms, price, remarks=beside)
+    remarks = ["jobs run side by side; billed as their sum", *beside]
+    yield _bill("batch", packed, workload, terms, price, remarks=remarks)
     if (idle := terms.session_idle_s) is not None:
-        count = sum(batch.tasks for batch, _ in packed)
-        wait = line(
-            f"session: idle time, {count:,} x {idle:f} s", started(Fraction(idle) * count), price.usd_per_s
-        )
-        yield bill("session", [wait], "bills wall-clock time; no queueing between its jobs")
-    if workload.circuits > sum(batch.tasks for batch, _ in packed):
-        yield _separate(workload, terms, price, seconds)
+        text = f"session: idle time, {count:,} x {idle:f} s"
+        wait = line(text, started(Fraction(idle) * count), price.usd_per_s)
+        remarks = ["bills wall-clock time; no queueing between its jobs", *beside]
+        yield _bill("session", packed, workload, terms, price, [wait], remarks)
+    if workload.circuits > count:
+        singles = [
+            (Batch(stage.times * piece.circuits, 1), piece.shots)
+            for stage in workload.stages
+            for piece in stage.pieces
+            if stage.times * piece.circuits
+        ]
+        yield _bill("separate", singles, workload, terms, price)
 
 
 def metered(workload: Workload, terms: Terms, price: Metered) -> Iterator[Plan]:
@@ -75,7 +66,26 @@ def billed_seconds(plan: Plan) -> Decimal:
     return sum((item.quantity for item in plan.lines), Decimal(0))
 
 
-def _packed(stage: Stage, price: PerSecond) -> list[tuple[Batch, int]]:
+def _bill(
+    name: str,
+    jobs: Jobs,
+    workload: Workload,
+    terms: Terms,
+    price: PerSecond,
+    more: Sequence[Line] = (),
+    remarks: Sequence[str] = (),
+) -> Plan:
+    """A line for each kind of job, and `more`; the range is that of the device's machine time."""
+    lines = [*(_job_line(batch, executions, price) for batch, executions in jobs), *more]
+    ends = [
+        _seconds(jobs, price, _by_rule(rule)) * price.usd_per_s + total(more) for rule in terms.machine_time
+    ]
+    low, high = min(ends, default=None), max(ends, default=None)
+    batches = [batch for batch, _ in jobs]
+    return plan(name, workload, lines, batches, terms.machine_time, low=low, high=high, remarks=remarks)
+
+
+def _packed(stage: Stage, price: PerSecond) -> Jobs:
     """The stage's jobs and the executions of each: the cheapest of a few capacities, the fewest jobs of equals.
 
     A job of the most executions may waste most of a second in rounding; one that ends on a whole second wastes little.
@@ -89,17 +99,16 @@ def _packed(stage: Stage, price: PerSecond) -> list[tuple[Batch, int]]:
     whole = (int((second - overhead) * rate) for second in range(max(1, longest - _SECONDS), longest))
     capacities = [most, *(size for size in whole if shots <= size < most)]
 
-    def cost(jobs: list[tuple[Batch, int]]) -> tuple[int, int]:
-        seconds = sum(_billed(batch, executions, price, model) for batch, executions in jobs)
-        return seconds, sum(batch.tasks for batch, _ in jobs)
+    def cost(jobs: Jobs) -> tuple[int, int]:
+        return _seconds(jobs, price, model), sum(batch.tasks for batch, _ in jobs)
 
     jobs = min((_filled(counts, capacity) for capacity in capacities), key=cost)
     return [(Batch(stage.times * batch.tasks, batch.circuits), executions) for batch, executions in jobs]
 
 
-def _filled(counts: Mapping[int, int], capacity: int) -> list[tuple[Batch, int]]:
+def _filled(counts: Mapping[int, int], capacity: int) -> Jobs:
     """Jobs of up to `capacity` executions by first fit decreasing: each circuit into the first job with room."""
-    jobs: list[tuple[Batch, int]] = []
+    jobs: Jobs = []
     for shots, left in sorted(counts.items(), reverse=True):
         filled = []
         for batch, used in (*jobs, (Batch(left, 0), 0)):
@@ -127,6 +136,10 @@ def _billed(batch: Batch, executions: int, price: PerSecond, seconds: Seconds) -
     return batch.tasks * started(max(seconds(executions), Fraction(price.minimum_s)))
 
 
+def _seconds(jobs: Jobs, price: PerSecond, seconds: Seconds) -> int:
+    return sum(_billed(batch, executions, price, seconds) for batch, executions in jobs)
+
+
 def _job_line(batch: Batch, executions: int, price: PerSecond) -> Line:
     used_s = _model(price)(executions)
     billed_s = _billed(batch, executions, price, _model(price))
@@ -136,23 +149,9 @@ def _job_line(batch: Batch, executions: int, price: PerSecond) -> Line:
     return line(f"QPU seconds: {count} of {formula} = {each}", billed_s, price.usd_per_s)
 
 
-def _beside(rule: Rule, packed: list[tuple[Batch, int]], price: PerSecond) -> str:
-    seconds = sum(_billed(batch, executions, price, _by_rule(rule)) for batch, executions in packed)
+def _beside(rule: Rule, jobs: Jobs, price: PerSecond) -> str:
+    seconds = _seconds(jobs, price, _by_rule(rule))
     return f"{rule.what}: billed {seconds:,} s, {seconds * price.usd_per_s:,.2f} USD"
-
-
-def _separate(workload: Workload, terms: Terms, price: PerSecond, rules: dict[str, Seconds]) -> Plan:
-    work = [
-        (Batch(stage.times * piece.circuits, 1), piece.shots)
-        for stage in workload.stages
-        for piece in stage.pieces
-        if stage.times * piece.circuits
-    ]
-    lines = [_job_line(batch, shots, price) for batch, shots in work]
-    ends = [sum(_billed(b, n, price, s) for b, n in work) * price.usd_per_s for s in rules.values()]
-    low, high = min(ends, default=None), max(ends, default=None)
-    batches = [batch for batch, _ in work]
-    return plan("separate", workload, lines, batches, terms.machine_time, low=low, high=high)
 
 
 def _steps(seconds: Fraction, price: Metered) -> int:

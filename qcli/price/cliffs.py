@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Literal
 
-from qcli.price.by_task import fees
 from qcli.price.estimate import AGAINST_POLICY, Estimate, Row, usd_of, workload_for
 from qcli.price.plans import shots_range
 from qcli.price.sheet import IN_PRICE_FILE
@@ -36,8 +35,9 @@ Make = Callable[[str, Effect, Decimal, str, str], Iterator[Cliff]]
 
 def cliffs(estimate: Estimate) -> tuple[Cliff, ...]:
     """Those of each device, then those of the workload."""
-    found = [cliff for row in estimate.rows for cliff in _of_row(row, estimate)]
-    return (*found, *_of_workload(estimate))
+    with localcontext(rounding=ROUND_HALF_UP):
+        found = [cliff for row in estimate.rows for cliff in _of_row(row, estimate)]
+        return (*found, *_of_workload(estimate))
 
 
 def _of_row(row: Row, estimate: Estimate) -> Iterator[Cliff]:
@@ -47,7 +47,7 @@ def _of_row(row: Row, estimate: Estimate) -> Iterator[Cliff]:
     plan = row.cheapest
     if plan is None:
         return
-    name, question = row.terms.name, estimate.question
+    name = row.terms.name
     by_name = {each.name: each for each in row.plans}
 
     def cliff(kind: str, effect: Effect, usd: Decimal, what: str, fix: str) -> Iterator[Cliff]:
@@ -70,16 +70,7 @@ def _of_row(row: Row, estimate: Estimate) -> Iterator[Cliff]:
         yield from cliff("session idle time", "saves", session.usd - plan.usd, what, f"submit as {plan.name}")
     if isinstance(row.terms.price, GateShots | Metered):
         yield from _minimum(row, estimate, cliff)
-    if question.mitigation != NO_MITIGATION:
-        plain = usd_of(
-            workload_for(estimate.subject, replace(question, mitigation=NO_MITIGATION), row.gates),
-            row.terms,
-            question,
-        )
-        if plain is not None:
-            what = f"{question.mitigation}: {plan.usd / plain if plain else 0:,.2f} times the bill without"
-            fix = "keep it only if a validation shows the gain"
-            yield from cliff("mitigation overhead", "adds", plan.usd - plain, what, fix)
+    yield from _mitigation(row, estimate, cliff)
     if plan.usd_high > _WIDE * plan.usd_low:
         what = (
             f"{plan.usd_low:,.2f} to {plan.usd_high:,.2f} USD: billed by a time that is known as a range only"
@@ -89,23 +80,39 @@ def _of_row(row: Row, estimate: Estimate) -> Iterator[Cliff]:
     if row.terms.status != "online":
         what = f"the device was {row.terms.status} when its record was checked"
         yield from cliff("device not online", "at stake", plan.usd, what, "choose a device that is online")
-    if row.terms.stale(estimate.today):
-        billed = (quote for quote in row.terms.quotes if quote.key.startswith("price."))
-        oldest = min(billed, key=lambda quote: quote.verified_on)
-        age = (estimate.today - oldest.verified_on).days
-        what = f"{oldest.key} was last verified {age:,} days ago, on {oldest.verified_on}"
-        fix = (
-            "qcli prices refresh"
-            if row.terms.provider == "braket" and oldest.key in IN_PRICE_FILE
-            else f"qcli prices {name}: check its source"
-        )
-        yield from cliff("stale price", "at stake", plan.usd, what, fix)
+    yield from _stale(row, estimate, cliff)
+
+
+def _mitigation(row: Row, estimate: Estimate, cliff: Make) -> Iterator[Cliff]:
+    plan, question = row.cheapest, estimate.question
+    assert plan is not None
+    if question.mitigation == NO_MITIGATION:
+        return
+    bare = workload_for(estimate.subject, replace(question, mitigation=NO_MITIGATION), row.gates)
+    if plain := usd_of(bare, row.terms, question):
+        what = f"{question.mitigation}: {plan.usd / plain:,.2f} times the bill without"
+        fix = "keep it only if a validation shows the gain"
+        yield from cliff("mitigation overhead", "adds", plan.usd - plain, what, fix)
+
+
+def _stale(row: Row, estimate: Estimate, cliff: Make) -> Iterator[Cliff]:
+    plan, terms = row.cheapest, row.terms
+    assert plan is not None
+    if not terms.stale(estimate.today):
+        return
+    billed = (quote for quote in terms.quotes if quote.key.startswith("price."))
+    oldest = min(billed, key=lambda quote: quote.verified_on)
+    age = (estimate.today - oldest.verified_on).days
+    what = f"{oldest.key} was last verified {age:,} days ago, on {oldest.verified_on}"
+    refreshed = terms.provider == "braket" and oldest.key in IN_PRICE_FILE
+    fix = "qcli prices refresh" if refreshed else f"qcli prices {terms.name}: check its source"
+    yield from cliff("stale price", "at stake", plan.usd, what, fix)
 
 
 def _fees(row: Row, cliff: Make) -> Iterator[Cliff]:
     plan, price, work = row.cheapest, row.terms.price, row.workload
     assert plan is not None and work is not None and isinstance(price, PerTask)
-    paid = fees(plan)
+    paid = Decimal(0) if plan.name == "reservation" else plan.tasks * price.task_fee
     if paid > plan.usd - paid:
         even = int(price.task_fee / price.shot_price) if price.shot_price else 0
         what = f"task fees are {float(100 * paid / plan.usd):.0f} % of the bill; one fee buys {even:,} shots"
@@ -173,7 +180,7 @@ def _of_workload(estimate: Estimate) -> Iterator[Cliff]:
         return
     usd, row = min(priced, key=lambda entry: entry[0])
     if question.training is not None:
-        what = f"{usd:,.2f} USD at least ({row.terms.name}), 0 USD on this computer"
+        what = f"{usd:,.2f} USD on the cheapest ({row.terms.name}), 0 USD on this computer"
         yield Cliff("training on a QPU", "", "adds", usd, what, "qcli train, then validate on hardware")
     elif subject.run is not None:
         steps = training_of(subject)
@@ -186,8 +193,8 @@ def _of_workload(estimate: Estimate) -> Iterator[Cliff]:
         if bills:
             cost, each = min(bills, key=lambda entry: entry[0])
             what = (
-                f"the {steps.epochs} epochs of this run with parameter-shift gradients: {cost:,.2f} USD at least "
-                f"({each.terms.name}), 0 USD on this computer"
+                f"the {steps.epochs} epochs of this run with parameter-shift gradients: {cost:,.2f} USD on the "
+                f"cheapest ({each.terms.name}), 0 USD on this computer"
             )
             yield Cliff(
                 "training on a QPU", "", "adds", cost, what, "train in simulation; --training shows the bill"

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from qcli.files import write_json
 from qcli.price import advice
-from qcli.price.advice import Advice, Comparison, advise
+from qcli.price.advice import Advice, Comparison, advise, check
 from qcli.price.bill import MachineTime, Plan
 from qcli.price.cliffs import Cliff, cliffs
 from qcli.price.estimate import Estimate, Question, Row, estimate
@@ -42,8 +43,10 @@ def estimate_cost(
         QcliError: unknown target or device, a retired device without `include_retired`, shots outside the range of a
             device that was named, or a question without an answer.
     """
+    question = question or Question()
+    check(question, max_flips, detect, budget)
     subject = subject_of(target, {}) if isinstance(target, str) else target
-    found = estimate(subject, question or Question(), on_step)
+    found = estimate(subject, question, on_step)
     content = document(found, advise(found, max_flips, detect, budget, on_step))
     if subject.run:
         keep(content, subject.run.path)
@@ -90,7 +93,7 @@ def document(found: Estimate, given: Advice | None = None) -> dict[str, Any]:
 def keep(content: dict[str, Any], run: Path) -> Path:
     """Write the document into the run's estimates/ under a name of its own."""
     stem = content["created"][:19].replace(":", "")
-    names = (f"{stem}{suffix}.json" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
+    names = chain([f"{stem}.json"], (f"{stem}-{n}.json" for n in count(2)))
     path = next(path for name in names if not (path := run / "estimates" / name).exists())
     write_json(path, content)
     return path
@@ -134,18 +137,19 @@ def _cliff(cliff: Cliff) -> dict[str, str]:
 
 def _row(row: Row, per_month: int, found: Sequence[Cliff]) -> dict[str, Any]:
     best, terms = row.cheapest, row.terms
+    calibrated = row.device if row.device and row.device.key == terms.name else None
     return {
         "device": terms.name,
         "kind": terms.kind,
         "status": terms.status,
         "fits": row.fits,
         "note": row.note,
-        "qubits": row.device.qubit_count if row.device else terms.qubits,
+        "qubits": calibrated.qubit_count if calibrated else terms.qubits,
         "two_qubit_gates": row.two_qubit_gates,
         "depth": row.depth,
         "plans": [_plan(plan) for plan in row.plans],
         "cheapest": best.name if best else None,
-        "usd_per_inference": str(best.usd_per_inference) if best else None,
+        "usd_per_inference": f"{best.usd_per_inference:f}" if best else None,
         "usd_per_month": f"{per_month * best.usd:f}" if best else None,
         "machine_time_s": _time(row.time),
         "queue": {"low": terms.queue.low_s, "high": terms.queue.high_s, "what": terms.queue.what}

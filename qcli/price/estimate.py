@@ -51,9 +51,6 @@ class Question:
     devices: Sequence[str] = ()
     include_retired: bool = False
 
-    def sheets(self) -> Sheets:
-        return load_sheets(self.prices, self.contracts)
-
 
 @dataclass(frozen=True)
 class Row:
@@ -67,12 +64,12 @@ class Row:
     device: Device | None
     fits: bool
     note: str
-    two_qubit_gates: int | None
-    depth: int | None
-    gates: Mapping[str, Gates]
-    success: float | None
-    workload: Workload | None
-    plans: tuple[Plan, ...]
+    two_qubit_gates: int | None = None
+    depth: int | None = None
+    gates: Mapping[str, Gates] = field(default_factory=dict)
+    success: float | None = None
+    workload: Workload | None = None
+    plans: tuple[Plan, ...] = ()
     breaches: tuple[Breach, ...] = ()
     other_contracts: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -120,7 +117,7 @@ def estimate(
         QcliError: an unknown device, a retired one without `include_retired`; shots or debiasing that a device which
             was named does not take.
     """
-    sheets = question.sheets()
+    sheets = load_sheets(question.prices, question.contracts)
     work = workload_for(subject, question, {})
     chosen = _chosen(question, sheets)
     if question.devices:
@@ -174,6 +171,8 @@ def _row(subject: Subject, question: Question, entry: Terms) -> Row:
     try:
         if subject.wires > entry.qubits:
             raise QcliError(f"the circuit has {subject.wires} wires, the device {entry.qubits} qubits")
+        if device is not None and entry.compile_as != entry.name:
+            device, note = _stand_in(subject, device)
         if device is not None:
             for circuit in subject.circuits:
                 compiled = compile_for(circuit, device)
@@ -181,20 +180,28 @@ def _row(subject: Subject, question: Question, entry: Terms) -> Row:
                 success = min(compiled.success, 1.0 if success is None else success)
                 if largest is None or compiled.two_qubit_gates > largest:
                     largest, depth = compiled.two_qubit_gates, compiled.depth
-        elif entry.kind == "qpu":
+        elif entry.kind == "qpu" and not note:
             note = "gates unknown: no calibration in the catalogue"
     except QcliError as error:
-        return Row(entry, device, False, error.what, None, None, {}, None, None, ())
+        return Row(entry, device, False, error.what)
     if (asked := question.contracts.get(entry.provider)) and asked != entry.contract:
-        note = f"contract {asked} does not cover it: priced under {entry.contract}"
+        other = f"contract {asked} does not cover it: priced under {entry.contract}"
+        note = f"{note}; {other}" if note else other
     try:
         work = workload_for(subject, question, gates)
         bills = offered(work, entry, question)
     except QcliError as error:
-        return Row(entry, device, True, error.what, largest, depth, gates, success, None, ())
+        return Row(entry, device, True, error.what, largest, depth, gates, success)
     others = _under_other_contracts(question, entry, work)
     row = Row(entry, device, True, note, largest, depth, gates, success, work, bills, other_contracts=others)
-    return _under(question.policy, row, question.per_month) if question.policy else row
+    return _under(question.policy, row, work.inferences, question.per_month) if question.policy else row
+
+
+def _stand_in(subject: Subject, device: Device) -> tuple[Device | None, str]:
+    """The record of an equal or alike device, None if that one is too small, and what to say of it."""
+    if subject.wires > device.qubit_count:
+        return None, f"gates unknown: compiled for as {device.key}, which has {device.qubit_count} qubits"
+    return device, f"gates as compiled for {device.key}"
 
 
 def _under_other_contracts(question: Question, entry: Terms, work: Workload) -> dict[str, Decimal]:
@@ -208,12 +215,12 @@ def _under_other_contracts(question: Question, entry: Terms, work: Workload) -> 
     return bills
 
 
-def _under(policy: Policy, row: Row, per_month: int) -> Row:
+def _under(policy: Policy, row: Row, inferences: int, per_month: int) -> Row:
     """The row with its breaches of the policy."""
     # without an allowed plan, the cheapest forbidden one says which rules stand against it
     plan = row.cheapest or min(row.plans, key=lambda each: (each.barred != AGAINST_POLICY, each.usd))
     usd = per_month * plan.usd_high
-    per_inference = per(plan.usd_high, row.workload.inferences) if row.workload else usd
+    per_inference = per(plan.usd_high, inferences)
     high_s = plan.time.high_s if plan.time else None
     return replace(row, breaches=breaches(policy, row.terms.name, plan.name, usd, per_inference, high_s))
 
@@ -226,7 +233,8 @@ def verdict(estimate: Estimate) -> QcliError | None:
         return None
     shown = min(broken, key=lambda row: len(row.breaches))
     found = "; ".join(map(str, shown.breaches))
-    others = f" (and {len(broken) - 1} more devices)" if len(broken) > 1 else ""
+    count = len(broken) - 1
+    others = f" (and {count} more device{'s' * (count > 1)})" if count else ""
     fix = "make the workload smaller, choose another device, or change the rule"
     return QcliError(f"{shown.terms.name}: {found}{others}", str(policy.path), fix, exit_code=3)
 
@@ -239,12 +247,12 @@ def _gates(circuit: Recorded, compiled: Compiled) -> Gates:
 
 def offered(workload: Workload, entry: Terms, question: Question) -> tuple[Plan, ...]:
     """Every legal plan, with the hybrid job asked for; those against the policy are barred. Raises QcliError."""
-    bills, policy = plans(workload, entry, hybrid_job=question.hybrid_job), question.policy
+    policy = question.policy
     return tuple(
         each
         if policy is None or each.barred or policy.allows_plan(each.name)
         else replace(each, barred=AGAINST_POLICY)
-        for each in bills
+        for each in plans(workload, entry, hybrid_job=question.hybrid_job, per_month=question.per_month)
     )
 
 

@@ -17,7 +17,7 @@ from qcli.simulate.executor import Executor, using
 from qcli.train.run import Run
 
 _SAMPLES = 1000
-_ROWS, _AMPLITUDES = 6_000, 2**22
+_ROWS, _AMPLITUDES = 3_000, 2**22
 """Limits of one simulated flip rate: circuits, and circuits times 2**wires."""
 _CHUNK = 2**14
 
@@ -109,6 +109,8 @@ class SimulatedMargins(Margins):
     method = "simulated"
     unit = "logit gap"
     parities = (0,)
+    steps = 2
+    contrasts = 10
 
     def __init__(
         self,
@@ -184,11 +186,11 @@ class SimulatedMargins(Margins):
         return Stage(bands, unclear.mean((1, 2)), flips)
 
 
-def margins(run: Run, part: str = "validation") -> Margins:
-    """Of a trained run, on the first samples of one part of its data: at most 1,000, fewer from 15 wires on."""
+def margins(run: Run) -> Margins:
+    """Of a trained run, on its first validation samples: at most 1,000, fewer from 15 wires on."""
     model = run.model()
     wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
-    x, _ = run.rows(part, max(64, min(_SAMPLES, 2**24 >> wires)))
+    x, _ = run.rows("validation", max(64, min(_SAMPLES, 2**24 >> wires)))
     return margins_of(model, x, len(run.info.data.classes))
 
 

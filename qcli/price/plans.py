@@ -48,11 +48,14 @@ def shots_range(terms: Terms) -> tuple[int, int | None]:
     return terms.shots_min or 1, high
 
 
-def plans(workload: Workload, terms: Terms, *, hybrid_job: bool = False) -> tuple[Plan, ...]:
+def plans(
+    workload: Workload, terms: Terms, *, hybrid_job: bool = False, per_month: int = 1
+) -> tuple[Plan, ...]:
     """Every legal plan; constant time in the number of circuits.
 
     Args:
         hybrid_job: add the instance of a hybrid job for the upper end of the machine time, where the provider has one.
+        per_month: how often the workload is repeated in a month, which what a contract holds must do for.
 
     Raises:
         QcliError: shots outside the device's range, gates beyond its limit, no debiasing where it is asked for, or
@@ -60,7 +63,7 @@ def plans(workload: Workload, terms: Terms, *, hybrid_job: bool = False) -> tupl
     """
     check(workload, terms)
     with localcontext(EXACT):
-        offered = tuple(_within_limits(_all(workload, terms), workload, terms))
+        offered = tuple(_within_limits(_all(workload, terms), workload, terms, per_month))
         if hybrid_job:
             offered = tuple(_with_instance(plan, workload, terms) for plan in offered)
         return offered
@@ -85,18 +88,21 @@ def _all(workload: Workload, terms: Terms) -> Iterator[Plan]:
             return by_gate.credits(workload, terms, price)
 
 
-def _within_limits(offered: Iterator[Plan], workload: Workload, terms: Terms) -> Iterator[Plan]:
+def _within_limits(
+    offered: Iterator[Plan], workload: Workload, terms: Terms, per_month: int
+) -> Iterator[Plan]:
     known = [piece.gates for stage in workload.stages for piece in stage.pieces if piece.gates]
     gates = max((g.one_qubit + g.two_qubit for g in known), default=0)
     refused = ""
     legal = 0
     for plan in offered:
-        limit = by_task.gates_allowed(terms, plan.name)
+        limit, allowance = by_task.gates_allowed(terms, plan.name), terms.allowance_s
         if limit is not None and gates > limit:
             refused = f"{gates:,} gates in a circuit, {terms.name} takes {limit:,}"
-        elif terms.allowance_s is not None and by_time.billed_seconds(plan) > terms.allowance_s:
-            needed = f"{by_time.billed_seconds(plan):,} QPU seconds"
-            refused = refused or f"{needed}, contract {terms.contract} holds {terms.allowance_s:,f}"
+        elif allowance is not None and (needed := per_month * by_time.billed_seconds(plan)) > allowance:
+            monthly = " a month" if per_month > 1 else ""
+            held = f"contract {terms.contract} holds {allowance:,f}"
+            refused = refused or f"{needed:,} QPU seconds{monthly}, {held}"
         else:
             legal += 1
             yield plan

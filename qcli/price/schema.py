@@ -77,7 +77,8 @@ class PerTaskPrice(Strict):
 
     @model_validator(mode="after")
     def _euros_have_a_rate(self) -> Self:
-        if "E" in self.task_fee.unit[0] + self.shot_price.unit[0] and self.usd_per_eur is None:
+        in_euros = any(figure.unit.startswith("EUR") for figure in (self.task_fee, self.shot_price))
+        if in_euros and self.usd_per_eur is None:
             raise ValueError("a price in EUR needs usd_per_eur")
         return self
 

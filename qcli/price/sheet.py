@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def load_sheets(prices: Path | None = None, contracts: Mapping[str, str] | None 
     return _loaded(stamps, tuple(sorted((contracts or {}).items())))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _loaded(stamps: tuple[tuple[Path, int], ...], contracts: tuple[tuple[str, str], ...]) -> Sheets:
     if not stamps:
         raise QcliError(

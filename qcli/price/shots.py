@@ -95,12 +95,15 @@ class Stage:
 class Margins(ABC):
     """How finite shots flip the labels of a model's samples, whatever the target and the device.
 
-    `parities` are added to the second stage's shots, so that no plan hangs on an odd or an even number.
+    `parities` are added to the second stage's shots, so that no plan hangs on an odd or an even number. Numbers of
+    shots that are tried lie 2^(1/`steps`) apart; contrasts worth telling apart are multiples of 1/`contrasts`.
     """
 
     method: ClassVar[Method]
     unit: ClassVar[Unit]
     parities: ClassVar[tuple[int, ...]]
+    steps: ClassVar[int]
+    contrasts: ClassVar[int]
 
     @abstractmethod
     def at_contrast(self, contrast: float) -> "Margins":
@@ -123,10 +126,10 @@ class Margins(ABC):
         """The first stage of two-stage plans, None if the model allows none."""
 
     def ladder(self, low: int, high: int) -> list[int]:
-        """The numbers of shots from `low` to `high` that are tried: powers of 2^(1/4), rounded, and of 10."""
+        """The numbers of shots from `low` to `high` that are tried: powers of 2^(1/steps), rounded, and of 10."""
         digits = max(high, 1).bit_length()
-        numbers = {round(2 ** (step / 4)) for step in range(4 * digits)} | {10**k for k in range(digits)}
-        return sorted(n for n in numbers if low <= n <= high)
+        powers = {round(2 ** (step / self.steps)) for step in range(self.steps * digits)}
+        return sorted(n for n in powers | {10**k for k in range(digits)} if low <= n <= high)
 
 
 def flip_rates(margins: Margins, shots: int) -> Array:

@@ -179,8 +179,10 @@ def training(subject: Subject, plan: Training, shots: int, gates: Mapping[str, G
 
 
 def _pieces(what: str, call: Call, times: int, shots: int, gates: Mapping[str, Gates]) -> Sequence[Piece]:
-    keys = [(circuit, circuit.program.key) for circuit in call.circuits]
-    return [Piece(what, times * circuit.count, shots, gates.get(key), program=key) for circuit, key in keys]
+    return [
+        Piece(what, times * each.count, shots, gates.get(each.program.key), program=each.program.key)
+        for each in call.circuits
+    ]
 
 
 def _is_run(target: str) -> bool:

@@ -40,16 +40,8 @@ def estimate_csv(estimate: Mapping[str, Any]) -> str:
 def estimate_markdown(estimate: Mapping[str, Any]) -> str:
     """The devices, the cliffs, the shot plan, what a comparison needs, and breaches of the policy."""
     content = parse(Estimate, estimate, "estimate")
-    header = (
-        "device",
-        "plan",
-        "tasks",
-        "USD",
-        "range",
-        f"USD per {view.each(content)}",
-        "machine time",
-        "price",
-    )
+    each = f"USD per {view.each(content)}"
+    columns = ["device", "plan", "tasks", "USD", "range", each, "machine time", "price"]
     rows = []
     for row in view.estimate_rows(content):
         plan = row.plan
@@ -60,24 +52,20 @@ def estimate_markdown(estimate: Mapping[str, Any]) -> str:
         else:
             bill = (plan.name, plan.tasks, plan.usd, plan.usd_range, plan.usd_each)
             rows.append((name, *bill, f"{row.machine_time} ({row.time_basis})", price))
-    parts = [f"**{_cell(view.estimate_title(content))}**", _table(header, rows, right=range(2, 7))]
+    parts = [f"**{_cell(view.estimate_title(content))}**", _table(columns, rows, right=range(2, 7))]
     if cliffs := view.cliff_rows(content):
         lines = [(c.name, c.where, f"{c.effect} {c.usd}", c.what, c.fix) for c in cliffs]
         parts.append(_table(("cliff", "where", "USD", "what", "fix"), lines))
     if shots := view.shot_rows(content):
-        columns = [
-            "device",
-            "contrast",
-            f"{content.shots:,} shots: USD, flips",
-            "uniform shots",
-            "USD, flips",
-        ]
+        asked = f"{content.shots:,} shots: USD, flips"
+        columns = ["device", "contrast", asked, "uniform shots", "USD, flips"]
         columns += ["two stages: shots, mean", "USD, flips", "saved USD"]
         parts += [f"**{_cell(view.shot_title(content))}**", _table(columns, shots, right=range(1, 8))]
     if content.compared is not None:
         compared = f"{_cell(view.compared_text(content.compared))}."
         if content.detect is not None:
-            bills = _table(view.detect_header(content), view.detect_rows(content), right=(1, 2))
+            header = view.detect_header(content)
+            bills = _table(header, view.detect_rows(content), right=range(1, len(header)))
             parts += [f"**{_cell(view.detect_title(content))}**", bills, compared]
         if content.budget is not None:
             uses = _table(view.BUDGET_HEADER, view.budget_rows(content), right=range(1, 5))
@@ -98,11 +86,10 @@ def diff_csv(diff: Diff) -> str:
 
 def diff_markdown(diff: Diff) -> str:
     """What differs in the question, and the bills."""
-    facts = "; ".join(f"{name}: {old} → {new}" for name, old, new in diff.facts) or "the same question"
     table = _table(
         ("device", "before", "USD", "after", "USD", "change"), view.diff_rows(diff), right=(2, 4, 5)
     )
-    return f"`{diff.before}` → `{diff.after}`\n\n{_cell(facts)}\n\n{table}\n"
+    return f"`{diff.before}` → `{diff.after}`\n\n{_cell(view.diff_facts(diff))}\n\n{table}\n"
 
 
 def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:

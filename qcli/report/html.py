@@ -112,6 +112,8 @@ def _cost(estimate: Estimate) -> dict[str, Any]:
         "shot_title": view.shot_title(estimate) if estimate.shot_plans else "",
         "shot_legend": view.SHOT_LEGEND,
         "compared": view.compared_text(estimate.compared) if estimate.compared else "",
+        "detect_rows": view.detect_rows(estimate) if estimate.detect else [],
+        "budget_rows": view.budget_rows(estimate) if estimate.budget else [],
         "pareto_plot": Markup(plots.pareto(estimate)),
     }
 

@@ -148,9 +148,9 @@ def shot_plan_table(estimate: Mapping[str, Any]) -> Table | None:
 def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
     """How many samples show a loss, what they cost, and the best use of a budget."""
     content = parse(Estimate, estimate, "estimate")
-    tables = []
     if content.compared is None:
         return []
+    tables = []
     compared = view.compared_text(content.compared)
     if content.detect is not None:
         header = view.detect_header(content)
@@ -174,8 +174,7 @@ def _figures(title: str, caption: str, header: Sequence[str], rows: Iterable[Seq
 
 def diff_table(diff: Diff) -> Table:
     """Two estimates side by side."""
-    facts = "; ".join(f"{name}: {old} → {new}" for name, old, new in diff.facts) or "the same question"
-    table = _table(f"{diff.before} → {diff.after}", facts)
+    table = _table(f"{diff.before} → {diff.after}", view.diff_facts(diff))
     table.add_column("device", overflow="fold")
     for header in ("before", "USD", "after", "USD", "change"):
         table.add_column(header, justify="left" if header in ("before", "after") else "right", no_wrap=True)

@@ -56,7 +56,6 @@ class DeviceRow:
     fits: bool
     fit: str
     note: str
-    qubits: str
     two_qubit_gates: str
     depth: str
     plans: tuple[PlanRow, ...]
@@ -154,7 +153,6 @@ def _device_row(row: DeviceEstimate, estimate: Estimate) -> DeviceRow:
         fits=row.fits,
         fit="fits" if row.fits else "does not fit",
         note=row.note or "",
-        qubits=text.count(row.qubits),
         two_qubit_gates=text.count(row.two_qubit_gates),
         depth=text.count(row.depth),
         plans=tuple(_plan_row(plan, plan is row.cheapest_plan, estimate) for plan in row.plans),
@@ -279,7 +277,8 @@ def plan_remarks(row: DeviceEstimate, plan: Plan) -> list[str]:
 SHOT_LEGEND = """\
 flips: expected share of labels that differ from the exact simulation because shots are few
 contrast: assumed share of an expectation value that the device keeps, its compiled circuit's estimated success
-two stages: some shots for every sample, more for the unclear ones; saved: against the shots asked"""
+two stages: some shots for every sample, more for the unclear ones
+saved: against the shots asked, negative where those flip too many; more: not even the most that the device takes"""
 
 
 def shot_title(estimate: Estimate) -> str:
@@ -327,6 +326,11 @@ def compared_text(compared: Compared) -> str:
     """Whose loss, and how many samples there are."""
     held = f"; the test set has {compared.available:,} samples" if compared.available is not None else ""
     return f"accuracy in simulation taken as {text.percent(compared.accuracy)} ({compared.basis}){held}"
+
+
+def diff_facts(diff: Diff) -> str:
+    """What differs in the question."""
+    return "; ".join(f"{name}: {old} → {new}" for name, old, new in diff.facts) or "the same question"
 
 
 def diff_rows(diff: Diff) -> list[tuple[str, str, str, str, str, str]]:

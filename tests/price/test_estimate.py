@@ -227,6 +227,17 @@ def test_the_bill_under_the_other_contracts_is_that_of_an_estimate_under_them(sm
     assert row.other_contracts["flex"] == 9 * Decimal("1.20")
 
 
+def test_a_device_priced_by_the_gates_of_another_keeps_its_own_number_of_qubits(small: Subject) -> None:
+    _, result = estimate_cost(small, Question(devices=("azure/ionq-aria-1", "azure/quantinuum-h2")))
+    assert [row["qubits"] for row in result["rows"]] == [25, 56]
+    assert all(row["two_qubit_gates"] for row in result["rows"])
+
+
+def test_a_note_on_the_contract_leaves_the_one_on_unknown_gates(small: Subject) -> None:
+    (row,) = estimate(small, Question(contracts={"ibm": "open"}, devices=("ibm/miami",))).rows
+    assert "gates unknown" in row.note and "contract open does not cover it" in row.note
+
+
 def test_training_is_divided_by_training_samples(small: Subject) -> None:
     steps = training_of(small, epochs=2, batch=4, rows=10)
     found = estimate(small, Question(training=steps, shots=100, devices=(GARNET,)))

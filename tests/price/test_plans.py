@@ -255,6 +255,27 @@ def test_the_open_plan_holds_600_seconds_and_not_one_more() -> None:
     assert refusal.value.where == "ibm/kingston"
 
 
+def test_the_open_plan_holds_all_repetitions_of_a_month_together() -> None:
+    device = terms("ibm/kingston", load_sheets(contracts={"ibm": "open"}))
+    nine_seconds = Workload.uniform(48, 48, 512)
+    assert {plan.usd for plan in plans(nine_seconds, device, per_month=66)} == {0}
+    with pytest.raises(QcliError, match="603 QPU seconds a month, contract open holds 600"):
+        plans(nine_seconds, device, per_month=67)
+
+
+def test_rules_of_machine_time_in_the_same_words_all_count_towards_the_range() -> None:
+    alike = replace(BOSTON, machine_time=tuple(replace(rule, what="rule") for rule in BOSTON.machine_time))
+    workload = Workload.uniform(48, 48, 512)
+    for plan, same in zip(plans(workload, BOSTON), plans(workload, alike), strict=True):
+        assert (plan.usd_low, plan.usd_high) == (same.usd_low, same.usd_high)
+
+
+def test_the_text_of_a_line_is_rounded_half_up() -> None:
+    workload = Workload.uniform(1, 1, 750, Gates(119, 117, 8, 1))
+    (first,) = by_name(workload, terms("azure/ionq-aria-1"))["separate"].lines
+    assert first.usd == Decimal("105.19125") and "= 105.1913 USD" in first.text
+
+
 @pytest.mark.parametrize(
     ("device", "shots_per_s"),
     [
