@@ -16,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+LEAST_WIDTH = 110
+"""Every table fits in so many columns."""
+
 
 @contextmanager
 def progress() -> Iterator[Progress]:
@@ -32,13 +35,12 @@ def progress() -> Iterator[Progress]:
 
 
 def answer(content: dict[str, Any], tables: Iterable[RenderableType], as_json: bool) -> None:
-    """Print JSON, or tables for people; when stdout is no terminal, wide enough that nothing is cut."""
+    """Print JSON, or tables for people: a terminal narrower than the figures need wraps lines, but none is cut."""
     if as_json:
         print(json.dumps(content, indent=1, default=str))
         return
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=110)
+    console.width = max(console.width, LEAST_WIDTH) if console.is_terminal else LEAST_WIDTH
     for number, table in enumerate(tables):
         if number:
             console.print()

@@ -49,7 +49,9 @@ def estimate_cost(
     hybrid_job: Annotated[
         bool, typer.Option("--hybrid-job", help="Add the instance of an Amazon Braket hybrid job.")
     ] = False,
-    per_month: Annotated[int, typer.Option(min=1, help="Repetitions of the whole in a month.")] = 1,
+    per_month: Annotated[
+        int, typer.Option(min=1, max=10**6, help="Repetitions of the whole in a month.")
+    ] = 1,
     contract: Annotated[
         list[str] | None, typer.Option(metavar="PROVIDER=NAME", help="Such as ibm=flex; may be repeated.")
     ] = None,
@@ -140,6 +142,8 @@ def estimate_cost(
             on_step=lambda step: bar.update(task, advance=1, description=step),
         )
     _show(content, form, breakdown)
+    if subject.run and mitigation and not training:
+        note("no shot plan: error mitigation changes how shots become estimates")
     if run := subject.run:
         from qcli.report.html import write_report
 

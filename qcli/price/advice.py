@@ -9,18 +9,20 @@ from functools import cache
 from typing import Any
 
 from qcli.errors import QcliError
-from qcli.price.estimate import Estimate, Question, Row, usd_of, workload_for
+from qcli.price.bill import Plan
+from qcli.price.estimate import Estimate, Question, Row, plan_of, usd_of, workload_for
 from qcli.price.margins import margins
 from qcli.price.plans import shots_range
 from qcli.price.power import Classifier, detectable, samples_needed
 from qcli.price.shots import Margins, ShotPlan, flip_rates, shot_plan
-from qcli.price.workload import Workload
+from qcli.price.workload import NO_MITIGATION, Workload
 
 MOST_SHOTS = 100_000
 POWERS = (0.80, 0.95)
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 """Numbers of inferences on the curve of cost against detectable loss."""
 _ASSUMED_ACCURACY = 0.9
+_MOST_USD = 10**12
 _MOST_INFERENCES = 2**24
 
 
@@ -52,7 +54,8 @@ class Detection:
 
 @dataclass(frozen=True)
 class Spending:
-    """The best use of a sum on one device: as many inferences as it buys at `shots`, and the loss they show (points).
+    """The best use of a sum on one device: as many inferences as it surely buys at `shots`, for `usd` at most, and the
+    loss they show (points).
 
     `inferences` is 0 where not even one is affordable; `detectable` None where no possible loss would be seen.
     """
@@ -101,8 +104,8 @@ def check(question: Question, max_flips: float, points: float | None, budget: De
     """
     if not 0 < max_flips < 1:
         raise QcliError(f"a share of flips of {max_flips}", "--max-flips", "choose a share between 0 and 1")
-    if budget is not None and not (budget.is_finite() and budget > 0):
-        raise QcliError(f"a budget of {budget} USD", "--budget", "choose more than 0")
+    if budget is not None and not (budget.is_finite() and 0 < budget <= _MOST_USD):
+        raise QcliError(f"a budget of {budget} USD", "--budget", f"choose more than 0, at most {_MOST_USD:,}")
     if question.training is not None and (points is not None or budget is not None):
         raise QcliError(
             "training has no accuracy to compare", "--detect, --budget", "leave out --training, or these"
@@ -118,7 +121,8 @@ def advise(
 ) -> Advice:
     """Shot plans of a trained model; the samples that show a loss of `points`; what `budget` USD buy.
 
-    Training on hardware is given none.
+    Training on hardware is given none, and a mitigated workload no shot plan: mitigation changes how shots become
+    estimates.
 
     Raises:
         QcliError: a share of flips outside (0, 1), a loss that the model cannot have, a budget that is not positive, or
@@ -127,7 +131,8 @@ def advise(
     check(estimate.question, max_flips, points, budget)
     if estimate.question.training is not None:
         return Advice()
-    plans = priced_plans(estimate, max_flips, on_step=on_step)
+    mitigated = estimate.question.mitigation != NO_MITIGATION
+    plans = () if mitigated else priced_plans(estimate, max_flips, on_step=on_step)
     if points is None and budget is None and estimate.subject.run is None:
         return Advice(plans)
     try:
@@ -225,7 +230,7 @@ def comparison(estimate: Estimate) -> Comparison:
 
 
 def detection(estimate: Estimate, compared: Comparison, points: float) -> Detection:
-    """How many inferences a paired test needs, and what they cost at the shots asked.
+    """How many inferences a paired test needs, and what they cost at most at the shots asked.
 
     Raises:
         QcliError: a loss that this classifier cannot have.
@@ -235,7 +240,7 @@ def detection(estimate: Estimate, compared: Comparison, points: float) -> Detect
     except QcliError as error:
         raise QcliError(error.what, "--detect", error.fix) from None
     usd = {
-        row.terms.name: tuple(_usd(estimate, row, inferences=n) for n in needed.values())
+        row.terms.name: tuple(_at_most(estimate, row, inferences=n) for n in needed.values())
         for row in _priced(estimate)
     }
     return Detection(points, needed, usd)
@@ -247,19 +252,22 @@ def spending(
     """The best use of `budget` USD on each device.
 
     More shots than keep flips by sampling under the target show nothing more, so the uniform shot plan's number is
-    taken where there is one, the shots asked otherwise; all else goes into inferences.
+    taken where there is one for the device's calibration, the shots asked otherwise; all else goes into inferences. A
+    loss smaller than the flips that the plan allows is not shown by any number of samples.
     """
-    shots_of = {each.device: each.plan.uniform.shots for each in plans if each.plan.uniform}
+    planned = {each.device: each.plan.uniform for each in plans if each.contrast is not None}
     found = []
     for row in _priced(estimate):
-        name = row.terms.name
-        shots = shots_of.get(name, estimate.question.shots)
-        cost = cache(lambda n, row=row, shots=shots: _usd(estimate, row, inferences=n, shots=shots))
+        plan = planned.get(row.terms.name)
+        shots = plan.shots if plan else estimate.question.shots
+        cost = cache(lambda n, row=row, shots=shots: _at_most(estimate, row, inferences=n, shots=shots))
         count = _most(cost, budget)
         usd = cost(count) if count else Decimal(0)
         assert usd is not None
         shown = detectable(count, compared.classifier) if count else None
-        found.append(Spending(name, count, shots, usd, shown))
+        if shown is not None and plan is not None:
+            shown = max(shown, 100 * plan.flip_rate)
+        found.append(Spending(row.terms.name, count, shots, usd, shown))
     return tuple(found)
 
 
@@ -292,11 +300,18 @@ def _priced(estimate: Estimate) -> list[Row]:
 
 
 def _usd(estimate: Estimate, row: Row, **changed: int) -> Decimal | None:
+    plan = _plan(estimate, row, **changed)
+    return plan.usd if plan else None
+
+
+def _at_most(estimate: Estimate, row: Row, **changed: int) -> Decimal | None:
+    plan = _plan(estimate, row, **changed)
+    return plan.usd_high if plan else None
+
+
+def _plan(estimate: Estimate, row: Row, **changed: int) -> Plan | None:
     question = replace(estimate.question, **changed)  # type: ignore[arg-type]
-    try:
-        return usd_of(workload_for(estimate.subject, question, row.gates), row.terms, question)
-    except QcliError:
-        return None
+    return plan_of(workload_for(estimate.subject, question, row.gates), row.terms, question)
 
 
 def plan_json(plan: PricedPlan) -> dict[str, Any]:

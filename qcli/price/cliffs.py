@@ -136,7 +136,9 @@ def _minimum(row: Row, estimate: Estimate, cliff: Make) -> Iterator[Cliff]:
     if isinstance(price, GateShots):
         free = replace(row.terms, price=replace(price, minimum=Decimal(0), minimum_debiased=Decimal(0)))
         what = "every circuit is billed the vendor's minimum, above what its gates cost"
-        fix = "more shots cost nothing up to the minimum, fewer save nothing"
+        forced = price.debiased_from_shots
+        step = f" (from {forced:,} shots on a higher one)" if forced is not None else ""
+        fix = f"more shots cost nothing until their gates reach the minimum{step}"
     elif isinstance(price, Metered) and price.minimum_s:
         free = replace(row.terms, price=replace(price, minimum_s=Decimal(0)))
         what, fix = f"every task is billed {price.minimum_s:f} s at least", "put several circuits in one task"
@@ -186,7 +188,7 @@ def _of_workload(estimate: Estimate) -> Iterator[Cliff]:
         steps = training_of(subject)
         bills = [
             (cost, each)
-            for _, each in [entry for entry in priced if entry[1].gates] or priced
+            for _, each in priced
             if (cost := usd_of(training(subject, steps, question.shots, each.gates), each.terms, question))
             is not None
         ]

@@ -26,7 +26,7 @@ _FACTS = (
 
 @dataclass(frozen=True)
 class Change:
-    """One device: its cheapest plan and bill before and after; None where it has none."""
+    """One device: its cheapest plan and bill before and after, all repetitions of a month; None where it has none."""
 
     device: str
     plan_before: str | None
@@ -80,28 +80,40 @@ def compare(before: tuple[str, dict[str, Any]], after: tuple[str, dict[str, Any]
     try:
         rows = [{row["device"]: row for row in content["rows"]} for content in (old, new)]
         names = list(dict.fromkeys([*rows[0], *rows[1]]))
-        changes = tuple(_change(name, rows[0].get(name), rows[1].get(name)) for name in names)
+        times = [int(content.get("per_month", 1)) for content in (old, new)]
+        changes = tuple(_change(name, [each.get(name) for each in rows], times) for name in names)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise QcliError(
             f"not an estimate's content: {type(error).__name__} {error}",
             f"{name_before}, {name_after}",
             "make the estimates again",
         ) from None
-    facts = tuple((fact, old.get(fact), new.get(fact)) for fact in _FACTS if old.get(fact) != new.get(fact))
+    facts = tuple(
+        (fact, _worded(old.get(fact)), _worded(new.get(fact)))
+        for fact in _FACTS
+        if old.get(fact) != new.get(fact)
+    )
     return Diff(name_before, name_after, facts, changes)
 
 
-def _change(name: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> Change:
-    plans = [_chosen(row) for row in (before, after)]
-    gates = [row["two_qubit_gates"] if row else None for row in (before, after)]
+def _worded(value: Any) -> Any:
+    """A table as `epochs 10, batch 32`."""
+    if not isinstance(value, dict):
+        return value
+    return ", ".join(f"{key} {each}" for key, each in value.items()) or "none"
+
+
+def _change(name: str, rows: list[dict[str, Any] | None], times: list[int]) -> Change:
+    plans = [_chosen(row, per_month) for row, per_month in zip(rows, times, strict=True)]
+    gates = [row["two_qubit_gates"] if row else None for row in rows]
     return Change(name, plans[0][0], plans[1][0], plans[0][1], plans[1][1], *gates)
 
 
-def _chosen(row: dict[str, Any] | None) -> tuple[str | None, Decimal | None]:
+def _chosen(row: dict[str, Any] | None, per_month: int) -> tuple[str | None, Decimal | None]:
     if row is None or row["cheapest"] is None:
         return None, None
     plan = {plan["name"]: plan for plan in row["plans"]}[row["cheapest"]]
-    usd = Decimal(plan["usd"])
+    usd = per_month * Decimal(plan["usd"])
     if not usd.is_finite():
         raise ValueError(f"a bill of {usd} USD")
     return plan["name"], usd

@@ -1,5 +1,6 @@
 """The content of estimates/*.json: an estimate with its cliffs and advice as plain data, money as strings."""
 
+import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import chain, count
@@ -15,6 +16,7 @@ from qcli.price.estimate import Estimate, Question, Row, estimate
 from qcli.price.subject import Subject, subject_of
 
 SCHEMA = "qcli.estimate/1"
+_log = logging.getLogger(__name__)
 
 
 def estimate_cost(
@@ -49,7 +51,10 @@ def estimate_cost(
     found = estimate(subject, question, on_step)
     content = document(found, advise(found, max_flips, detect, budget, on_step))
     if subject.run:
-        keep(content, subject.run.path)
+        try:
+            keep(content, subject.run.path)
+        except OSError as error:
+            _log.warning("the estimate was not kept: %s: %s", error.filename, error.strerror)
     return found, content
 
 
@@ -103,14 +108,18 @@ def _training(estimate: Estimate) -> dict[str, Any] | None:
     plan = estimate.question.training
     if plan is None:
         return None
-    evaluations = sum(1 + plan.evaluations(call) for call in estimate.subject.calls)
+    circuits = sum(
+        circuit.count * (1 + plan.evaluations(call))
+        for call in estimate.subject.calls
+        for circuit in call.circuits
+    )
     return {
         "epochs": plan.epochs,
         "batch": plan.batch,
         "rows": plan.rows,
         "validation": plan.validation,
         "gradient": plan.gradient,
-        "evaluations_per_sample": evaluations,
+        "circuits_per_sample": circuits,
     }
 
 

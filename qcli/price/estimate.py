@@ -98,7 +98,7 @@ class Estimate:
     @property
     def unit(self) -> str:
         """What a bill is divided by."""
-        return "training sample" if self.question.training else "inference"
+        return "sample·epoch" if self.question.training else "inference"
 
 
 def estimate(
@@ -226,13 +226,17 @@ def _under(policy: Policy, row: Row, inferences: int, per_month: int) -> Row:
 
 
 def verdict(estimate: Estimate) -> QcliError | None:
-    """The refusal of a policy: every device that was named must keep it, or one at least if none was named."""
-    policy, priced = estimate.question.policy, [row for row in estimate.rows if row.plans]
-    broken = [row for row in priced if row.breaches]
-    if policy is None or not broken or (not estimate.question.devices and len(broken) < len(priced)):
+    """The refusal of a policy: every device that was named must keep it, or one at least if none was named. What cannot
+    be priced keeps no policy.
+    """
+    policy = estimate.question.policy
+    broken = [row for row in estimate.rows if row.breaches or not row.plans]
+    if policy is None or not broken or (not estimate.question.devices and len(broken) < len(estimate.rows)):
         return None
-    shown = min(broken, key=lambda row: len(row.breaches))
-    found = "; ".join(map(str, shown.breaches))
+    shown = min(
+        broken, key=lambda row: (not row.plans, not policy.allows_device(row.terms.name), len(row.breaches))
+    )
+    found = "; ".join(map(str, shown.breaches)) or f"not priced: {shown.note}"
     count = len(broken) - 1
     others = f" (and {count} more device{'s' * (count > 1)})" if count else ""
     fix = "make the workload smaller, choose another device, or change the rule"
@@ -256,10 +260,15 @@ def offered(workload: Workload, entry: Terms, question: Question) -> tuple[Plan,
     )
 
 
-def usd_of(workload: Workload, entry: Terms, question: Question) -> Decimal | None:
-    """The cheapest bill of `workload` under the question's policy, None where there is no plan to choose."""
+def plan_of(workload: Workload, entry: Terms, question: Question) -> Plan | None:
+    """The cheapest plan for `workload` under the question's policy, None where there is none to choose."""
     try:
-        plan = cheapest(offered(workload, entry, question))
+        return cheapest(offered(workload, entry, question))
     except QcliError:
         return None
+
+
+def usd_of(workload: Workload, entry: Terms, question: Question) -> Decimal | None:
+    """The bill of `plan_of`."""
+    plan = plan_of(workload, entry, question)
     return plan.usd if plan else None

@@ -156,12 +156,20 @@ def mitigated(workload: Workload, mitigation: Mitigation) -> Workload:
         pieces = [piece for stage in workload.stages for piece in stage.pieces]
         programs = sum({piece.program: piece.programs for piece in pieces}.values())
         width = max((piece.gates.measured for piece in pieces if piece.gates), default=0)
-        gates = Gates(width, 0, width, width) if width else None
-        piece = Piece("readout calibration", 2 * programs, workload.shots[1], gates, 2 * programs)
+        pair = tuple(
+            Piece(
+                f"readout calibration, all {bit}",
+                programs,
+                workload.shots[1],
+                Gates(bit * width, 0, width, width) if width else None,
+                programs,
+            )
+            for bit in (0, 1)
+        )
         if stages[0].times == 1:
-            stages[0] = replace(stages[0], pieces=(*stages[0].pieces, piece))
+            stages[0] = replace(stages[0], pieces=(*stages[0].pieces, *pair))
         else:
-            stages.insert(0, Stage("readout calibration", 1, (piece,)))
+            stages.insert(0, Stage("readout calibration", 1, pair))
     return replace(workload, stages=tuple(stages), debias=mitigation.debias)
 
 

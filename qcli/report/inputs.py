@@ -18,7 +18,7 @@ def _not_binary(value: object) -> object:
     return value
 
 
-Money = Annotated[Decimal, BeforeValidator(_not_binary), Field(ge=0, lt=Decimal(10) ** 15, decimal_places=60)]
+Money = Annotated[Decimal, BeforeValidator(_not_binary), Field(ge=0, lt=Decimal(10) ** 30, decimal_places=60)]
 
 
 class Epoch(File):
@@ -205,7 +205,7 @@ class Training(File):
     rows: int
     validation: int
     gradient: str
-    evaluations_per_sample: int
+    circuits_per_sample: int
 
 
 class UniformShots(File):

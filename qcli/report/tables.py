@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qcli.price.diff import Diff
-from qcli.report import text, view
+from qcli.report import plots, text, view
 from qcli.report.inputs import Assessment, Estimate, Metrics
 from qcli.report.parse import parse
 
@@ -56,7 +56,7 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
     legend += [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
     table = _table(view.estimate_title(content), "\n".join(legend))
     table.padding = 0
-    table.add_column("device", overflow="fold")
+    table.add_column("device", overflow="fold", min_width=_longest(row.device for row in rows))
     table.add_column("2q\ndepth", justify="right", no_wrap=True)
     table.add_column("plan\ntasks", no_wrap=True)
     for header in ("USD", f"USD per\n{view.each(content)}", "machine\ntime"):
@@ -132,7 +132,7 @@ def shot_plan_table(estimate: Mapping[str, Any]) -> Table | None:
     if not rows:
         return None
     table = _table(view.shot_title(content), view.SHOT_LEGEND)
-    table.add_column("device", overflow="fold")
+    table.add_column("device", overflow="fold", min_width=_longest(row[0] for row in rows))
     table.add_column("contrast", justify="right", no_wrap=True)
     table.add_column(f"{content.shots:,} shots\nUSD, flips", justify="right", no_wrap=True)
     table.add_column("uniform\nshots", justify="right", no_wrap=True)
@@ -160,6 +160,11 @@ def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
         rows = view.budget_rows(content)
         tables.append(_figures(view.budget_title(content), legend, view.BUDGET_HEADER, rows))
     return tables
+
+
+def _longest(names: Iterable[str]) -> int:
+    """The width at which no device's name is broken, as long as it is not an absurd one."""
+    return min(plots.LONGEST_NAME, max(map(len, names), default=1))
 
 
 def _figures(title: str, caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

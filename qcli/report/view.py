@@ -218,11 +218,14 @@ def detect_header(estimate: Estimate) -> list[str]:
     """Over the columns of `detect_rows`."""
     assert estimate.detect is not None
     needed = estimate.detect.needed.items()
-    return ["device", *(f"USD for {n:,} inferences\n{100 * float(power):.0f} % power" for power, n in needed)]
+    return [
+        "device",
+        *(f"USD at most, {n:,} inferences\n{100 * float(power):.0f} % power" for power, n in needed),
+    ]
 
 
-BUDGET_HEADER = ("device", "inferences", "shots", "USD", "loss, points")
-BUDGET_LEGEND = "loss: the smallest that a paired test shows with 80 % power"
+BUDGET_HEADER = ("device", "inferences", "shots", "USD at most", "loss, points")
+BUDGET_LEGEND = "loss: the smallest that a paired test shows with 80 % power; not below the shot plan's flips"
 
 
 def budget_rows(estimate: Estimate) -> list[tuple[str, ...]]:
@@ -394,7 +397,7 @@ def _subject(estimate: Estimate) -> str:
         return f"{text.count(estimate.inferences)} inferences"
     return (
         f"training on the device, {steps.epochs:,} epochs of {steps.rows:,} samples in batches of "
-        f"{steps.batch:,}, {steps.gradient} with {steps.evaluations_per_sample:,} evaluations a sample"
+        f"{steps.batch:,}, {steps.gradient} with {steps.circuits_per_sample:,} circuits a sample and epoch"
     )
 
 

@@ -35,9 +35,9 @@ def whole(small: Subject) -> Estimate:
 
 
 def bill(found: Estimate, device: str, **changed: int) -> Decimal | None:
-    """Of a separate estimate for one device."""
+    """The upper end, of a separate estimate for one device."""
     (row,) = estimate(found.subject, replace(found.question, devices=(device,), **changed)).rows  # type: ignore[arg-type]
-    return row.cheapest.usd if row.cheapest else None
+    return row.cheapest.usd_high if row.cheapest else None
 
 
 def scored(run: Run, right: int) -> Subject:
@@ -203,7 +203,7 @@ def test_the_budget_of_a_run_is_spent_at_its_shot_plans_shots(advised: tuple[Run
         (row,) = estimate(subject, question).rows
         (more,) = estimate(subject, replace(question, inferences=each["inferences"] + 1)).rows
         assert row.cheapest and more.cheapest
-        assert Decimal(each["usd"]) == row.cheapest.usd <= 50 < more.cheapest.usd
+        assert Decimal(each["usd"]) == row.cheapest.usd_high <= 50 < more.cheapest.usd_high
 
 
 def test_a_model_that_only_guesses_is_priced_and_refused_a_comparison(run_copy: Run) -> None:

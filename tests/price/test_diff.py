@@ -51,7 +51,12 @@ def test_every_part_of_the_question_that_sets_the_bill_is_a_fact(small: Subject)
         ("b", content(small, devices=(FEZ,), contracts={"ibm": "flex"}, **other)),
     )
     assert [name for name, _, _ in diff.facts] == ["inferences", "mitigation", "per_month", "contracts"]
-    assert diff.facts[-1] == ("contracts", {}, {"ibm": "flex"})
+    assert diff.facts[-1] == ("contracts", "none", "ibm flex")
+
+
+def test_more_repetitions_in_a_month_cost_more(small: Subject) -> None:
+    (change,) = compare(("a", content(small)), ("b", content(small, per_month=4))).changes
+    assert change.usd_before and change.usd == 3 * change.usd_before
 
 
 def test_the_same_estimate_twice_has_no_difference(small: Subject) -> None:

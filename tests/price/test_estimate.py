@@ -245,7 +245,7 @@ def test_training_is_divided_by_training_samples(small: Subject) -> None:
     (row,) = found.rows
     assert row.workload and row.workload.circuits == 2 * 10 * evaluations
     assert row.cheapest and row.cheapest.usd_per_inference * 20 == pytest.approx(row.cheapest.usd)
-    assert found.unit == "training sample"
+    assert found.unit == "sample·epoch"
 
 
 class TestPolicy:
@@ -302,3 +302,38 @@ class TestPolicy:
             refusal
             and f"and {sum(bool(row.plans) for row in rows.values()) - 1} more devices" in refusal.what
         )
+
+    def test_a_named_device_that_cannot_be_priced_keeps_no_policy(self, small: Subject) -> None:
+        policy, contracts = limits(max_usd=Decimal(10**9)), {"ibm": "open"}
+        question = Question(10**5, policy=policy, contracts=contracts, devices=("ibm/kingston",))
+        refusal = verdict(estimate(small, question))
+        assert refusal and "ibm/kingston: not priced: " in refusal.what and "holds 600" in refusal.what
+
+    def test_the_rule_that_stands_against_an_allowed_device_is_named_first(self, small: Subject) -> None:
+        policy = limits(max_usd=Decimal("0.01"), devices=("ibm/fez",))
+        found = estimate(small, Question(policy=policy))
+        refusal = verdict(found)
+        assert refusal and refusal.what.startswith("ibm/fez: max_usd")
+
+
+def test_a_device_compiled_for_as_another_says_so_and_is_not_refused_for_being_wider() -> None:
+    question = Question(1, 100, devices=("azure/quantinuum-h2", "scaleway/garnet"))
+    narrow = rows_of(estimate(subject_of("vqc", {"wires": "2", "layers": "1"}), question))
+    assert narrow["scaleway/garnet"].note == "gates as compiled for braket/garnet"
+    wide = rows_of(estimate(subject_of("vqc", {"wires": "40", "layers": "1"}), question))
+    assert not wide["scaleway/garnet"].fits
+    h2 = wide["azure/quantinuum-h2"]
+    assert h2.fits and h2.plans == () and "gates unknown" in h2.note
+
+
+def test_an_estimate_that_cannot_be_kept_is_given_all_the_same(
+    run_copy, caplog: pytest.LogCaptureFixture
+) -> None:
+    (run_copy.path / "estimates").write_text("in the way")
+    _, content = estimate_cost(str(run_copy.path), Question(devices=(GARNET,)))
+    assert content["rows"][0]["cheapest"] and "the estimate was not kept" in caplog.text
+
+
+def test_error_mitigation_is_given_no_shot_plan(run_copy) -> None:
+    question = Question(devices=(GARNET,), mitigation=Mitigation(readout=True))
+    assert estimate_cost(str(run_copy.path), question)[1]["shot_plans"] == []

@@ -171,9 +171,8 @@ def test_twirls_share_the_shots_of_a_circuit(shots: int, twirls: int) -> None:
 
 def test_readout_is_calibrated_by_two_circuits_with_the_shots_of_the_others() -> None:
     workload = mitigated(Workload.uniform(10, 80, 100, GATES), Mitigation(readout=True, twirls=4))
-    assert pieces(workload) == [(320, 25), (2, 100)]
-    calibration = workload.stages[0].pieces[-1]
-    assert calibration.gates == Gates(3, 0, 3, 3)
+    assert pieces(workload) == [(320, 25), (1, 100), (1, 100)]
+    assert [piece.gates for piece in workload.stages[0].pieces[1:]] == [Gates(0, 0, 3, 3), Gates(3, 0, 3, 3)]
 
 
 def test_readout_is_calibrated_once_for_each_program_wherever_it_recurs() -> None:
@@ -181,7 +180,7 @@ def test_readout_is_calibrated_once_for_each_program_wherever_it_recurs() -> Non
     workload = mitigated(inference(subject, 10, 100, {}), Mitigation(folds=(1, 3), readout=True))
     assert len(subject.circuits) == 4
     calibrations = [piece for stage in workload.stages for piece in stage.pieces if "readout" in piece.what]
-    assert [(piece.circuits, piece.shots) for piece in calibrations] == [(2 * 4, 100)]
+    assert [(piece.circuits, piece.shots) for piece in calibrations] == [(4, 100), (4, 100)]
     again = replace(subject, calls=2 * subject.calls)
     assert mitigated(inference(again, 10, 100, {}), Mitigation(readout=True)).circuits == 2 * 80 + 8
 

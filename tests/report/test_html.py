@@ -157,15 +157,15 @@ def test_the_table_of_devices_shows_one_plan_each(html: str) -> None:
 @WORDS_ONLY
 def test_training_on_a_qpu_is_not_called_inference(run_dir: Path) -> None:
     steps = {"epochs": 30, "batch": 16, "rows": 230, "validation": 58, "gradient": "spsa"}
-    steps["evaluations_per_sample"] = 3
-    training = {"training": steps, "unit": "training sample", "mitigation": "zne=1,3 readout"}
+    steps["circuits_per_sample"] = 3
+    training = {"training": steps, "unit": "sample·epoch", "mitigation": "zne=1,3 readout"}
     edit(
         run_dir / "estimates" / "20260301-100500.json",
         lambda found: found.update(training | {"contracts": {"ibm": "flex"}}),
     )
     text = Page(written(run_dir)).text
     assert "; 30 epochs of training cost 10.74 USD" in text
-    assert "30 epochs of 230 samples in batches of 16, spsa with 3 evaluations a sample" in text
+    assert "30 epochs of 230 samples in batches of 16, spsa with 3 circuits a sample and epoch" in text
     assert (
         "qcli estimate-cost RUN --shots 512 --training --gradient spsa --epochs 30 --batch 16 --samples 230 "
         "--mitigation zne=1,3 --mitigation readout --contract ibm=flex"

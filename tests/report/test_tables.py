@@ -157,7 +157,7 @@ def test_a_target_that_no_shots_reach_is_said_with_the_best_rate() -> None:
 def test_samples_and_budget_have_a_table_each() -> None:
     detect, budget = map(shown, spending_tables(example.estimate()))
     assert "Samples that show a loss of 5 points" in detect
-    assert "USD for 201 inferences" in detect and "USD for 299 inferences" in detect
+    assert "USD at most, 201 inferences" in detect and "USD at most, 299 inferences" in detect
     assert line_with(detect, "braket/garnet").split() == ["braket/garnet", "150.12", "222.88"]
     assert line_with(detect, "braket/ibex-q1").split() == ["braket/ibex-q1", "–", "–"]
     assert "the test set has 72 samples" in " ".join(detect.split())
