@@ -164,12 +164,12 @@ class SimulatedMargins(Margins):
         return upper
 
     def smallest(self, max_flips: float, least: int, most: int) -> Uniform | None:
-        """The first of `least`, the ladder and `most`."""
+        """The first of `least`, the ladder and `most`; its flip rate from other draws than it was chosen by."""
         ladder = self.ladder(least, most)
         for shots in sorted({least, *ladder, most}):
             flips = self._simulated(shots)[0].mean(0) if shots in ladder else self.flips(shots)
             if self.upper(flips) <= max_flips:
-                return Uniform(shots, float(flips.mean()))
+                return Uniform(shots, float(self.flips(shots).mean()))
         return None
 
     def stage(self, first: int) -> Stage | None:

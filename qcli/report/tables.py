@@ -51,7 +51,8 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
     content = parse(Estimate, estimate, "estimate")
     rows = view.estimate_rows(content)
     notes = list(dict.fromkeys(row.note for row in rows if row.note))
-    legend = ["2q: native two-qubit gates; second line of USD: its range, where the bill is by time"]
+    legend = ["devices whose gates are known come first, each group by price; 2q: native two-qubit gates"]
+    legend.append("second line of USD: its range, where the bill is by time")
     legend.append(view.queue_text(content))
     legend += [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
     table = _table(view.estimate_title(content), "\n".join(legend))

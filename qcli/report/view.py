@@ -322,7 +322,10 @@ def shot_rows(estimate: Estimate) -> list[tuple[str, ...]]:
 def detect_title(estimate: Estimate) -> str:
     """What is to be shown."""
     assert estimate.detect is not None
-    return f"Samples that show a loss of {estimate.detect.points:g} points (McNemar's exact test, 5 %, two-sided)"
+    return (
+        f"Samples that show a loss of {estimate.detect.points:g} points at {estimate.shots:,} shots "
+        "(McNemar's exact test, 5 %, two-sided)"
+    )
 
 
 def compared_text(compared: Compared) -> str:
