@@ -122,8 +122,8 @@ def _fees(row: Row, cliff: Make) -> Iterator[Cliff]:
     if limits is not None and plan.name in ("program-sets", "parametrised") and plan.tasks > rounds:
         what = f"{plan.tasks:,} program sets where {rounds:,} would do without their limits"
         fix = (
-            f"batches of {limits.max_executables:,} circuits fill a set, "
-            f"and so do {limits.max_total_shots:,} shots"
+            f"fill them: batches of a multiple of {limits.max_executables:,} circuits, "
+            f"up to {limits.max_total_shots:,} shots a set"
         )
         yield from cliff(
             "batch above the set limit", "adds", (plan.tasks - rounds) * price.task_fee, what, fix
@@ -133,22 +133,22 @@ def _fees(row: Row, cliff: Make) -> Iterator[Cliff]:
 def _minimum(row: Row, estimate: Estimate, cliff: Make) -> Iterator[Cliff]:
     plan, price = row.cheapest, row.terms.price
     assert plan is not None
+    forced = price.debiased_from_shots if isinstance(price, GateShots) else None
     if isinstance(price, GateShots):
         free = replace(row.terms, price=replace(price, minimum=Decimal(0), minimum_debiased=Decimal(0)))
         what = "every circuit is billed the vendor's minimum, above what its gates cost"
-        forced = price.debiased_from_shots
         step = f" (from {forced:,} shots on a higher one)" if forced is not None else ""
         fix = f"more shots cost nothing until their gates reach the minimum{step}"
     elif isinstance(price, Metered) and price.minimum_s:
         free = replace(row.terms, price=replace(price, minimum_s=Decimal(0)))
-        what, fix = f"every task is billed {price.minimum_s:f} s at least", "put several circuits in one task"
+        what = f"every task is billed {price.minimum_s:f} s at least"
+        fix = "run small circuits on this computer, for 0 USD"
     else:
         return
     assert row.workload is not None
     without = usd_of(row.workload, free, estimate.question)
     if without is not None:
         yield from cliff("minimum charge", "adds", plan.usd - without, what, fix)
-    forced = price.debiased_from_shots if isinstance(price, GateShots) else None
     if forced is not None and forced > 1 and row.workload.shots[1] >= forced:
         question = replace(estimate.question, shots=forced - 1)
         below = usd_of(workload_for(estimate.subject, question, row.gates), row.terms, question)
