@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qcli.price.diff import Diff
-from qcli.report import text, view
+from qcli.report import bills, text
 from qcli.report.inputs import Estimate
 from qcli.report.parse import parse
 
@@ -40,10 +40,10 @@ def estimate_csv(estimate: Mapping[str, Any]) -> str:
 def estimate_markdown(estimate: Mapping[str, Any]) -> str:
     """The devices, the cliffs, the shot plan, what a comparison needs, and breaches of the policy."""
     content = parse(Estimate, estimate, "estimate")
-    each = f"USD per {view.each(content)}"
+    each = f"USD per {bills.each(content)}"
     columns = ["device", "plan", "tasks", "USD", "range", each, "machine time", "price"]
     rows = []
-    for row in view.estimate_rows(content):
+    for row in bills.estimate_rows(content):
         plan = row.plan
         name = f"{row.device} ({row.status})" if row.status != "online" else row.device
         price = f"{row.verified_on}, {row.price_basis}"
@@ -52,24 +52,25 @@ def estimate_markdown(estimate: Mapping[str, Any]) -> str:
         else:
             bill = (plan.name, plan.tasks, plan.usd, plan.usd_range, plan.usd_each)
             rows.append((name, *bill, f"{row.machine_time} ({row.time_basis})", price))
-    parts = [f"**{_cell(view.estimate_title(content))}**", _table(columns, rows, right=range(2, 7))]
-    if cliffs := view.cliff_rows(content):
+    parts = [f"**{_cell(bills.estimate_title(content))}**", _table(columns, rows, right=range(2, 7))]
+    if cliffs := bills.cliff_rows(content):
         lines = [(c.name, c.where, f"{c.effect} {c.usd}", c.what, c.fix) for c in cliffs]
         parts.append(_table(("cliff", "where", "USD", "what", "fix"), lines))
-    if shots := view.shot_rows(content):
-        asked = f"{content.shots:,} shots: USD, flips"
-        columns = ["device", "contrast", asked, "uniform shots", "USD, flips"]
-        columns += ["two stages: shots, mean", "USD, flips", "saved USD"]
-        parts += [f"**{_cell(view.shot_title(content))}**", _table(columns, shots, right=range(1, 8))]
+    if shots := bills.shot_rows(content):
+        header = bills.shot_header(content)
+        parts += [
+            f"**{_cell(bills.shot_title(content))}**",
+            _table(header, shots, right=range(1, len(header))),
+        ]
     if content.compared is not None:
-        compared = f"{_cell(view.compared_text(content.compared))}."
+        compared = f"{_cell(bills.compared_text(content.compared))}."
         if content.detect is not None:
-            header = view.detect_header(content)
-            bills = _table(header, view.detect_rows(content), right=range(1, len(header)))
-            parts += [f"**{_cell(view.detect_title(content))}**", bills, compared]
+            header = bills.detect_header(content)
+            costs = _table(header, bills.detect_rows(content), right=range(1, len(header)))
+            parts += [f"**{_cell(bills.detect_title(content))}**", costs, compared]
         if content.budget is not None:
-            uses = _table(view.BUDGET_HEADER, view.budget_rows(content), right=range(1, 5))
-            parts += [f"**{_cell(view.budget_title(content))}**", uses, f"{view.BUDGET_LEGEND}; {compared}"]
+            uses = _table(bills.BUDGET_HEADER, bills.budget_rows(content), right=range(1, 5))
+            parts += [f"**{_cell(bills.budget_title(content))}**", uses, f"{bills.BUDGET_LEGEND}; {compared}"]
     breaches = [f"- {_cell(row.device)}: {_cell(breach)}" for row in content.rows for breach in row.breaches]
     if breaches:
         parts += ["**Against the policy**", "\n".join(breaches)]
@@ -87,9 +88,9 @@ def diff_csv(diff: Diff) -> str:
 def diff_markdown(diff: Diff) -> str:
     """What differs in the question, and the bills."""
     table = _table(
-        ("device", "before", "USD", "after", "USD", "change"), view.diff_rows(diff), right=(2, 4, 5)
+        ("device", "before", "USD", "after", "USD", "change"), bills.diff_rows(diff), right=(2, 4, 5)
     )
-    return f"`{diff.before}` → `{diff.after}`\n\n{_cell(view.diff_facts(diff))}\n\n{table}\n"
+    return f"`{diff.before}` → `{diff.after}`\n\n{_cell(bills.diff_facts(diff))}\n\n{table}\n"
 
 
 def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qcli.files import write_atomic
-from qcli.report import headline, plots, text, view
+from qcli.report import bills, headline, plots, text, view
 from qcli.report.folder import Rehearsal, RunFolder, read_run
 from qcli.report.inputs import Estimate
 from qcli.report.parse import parse
@@ -99,26 +99,29 @@ def _content(folder: RunFolder) -> dict[str, Any]:
 def _cost(estimate: Estimate) -> dict[str, Any]:
     from markupsafe import Markup
 
-    devices = view.estimate_rows(estimate)
+    devices = bills.estimate_rows(estimate)
     return {
         "estimate": estimate,
-        "estimate_title": view.estimate_title(estimate),
+        "estimate_title": bills.estimate_title(estimate),
         "devices": devices,
-        "each": view.each(estimate),
+        "each": bills.each(estimate),
         "cost_plot": Markup(plots.cost_bars(estimate)),
         "basis": [(word, BASIS[word]) for word in BASIS if word in _bases(devices)],
-        "cliffs": view.cliff_rows(estimate),
-        "shots": view.shot_rows(estimate),
-        "shot_title": view.shot_title(estimate) if estimate.shot_plans else "",
-        "shot_legend": view.SHOT_LEGEND,
-        "compared": view.compared_text(estimate.compared) if estimate.compared else "",
-        "detect_rows": view.detect_rows(estimate) if estimate.detect else [],
-        "budget_rows": view.budget_rows(estimate) if estimate.budget else [],
+        "cliffs": bills.cliff_rows(estimate),
+        "shots": bills.shot_rows(estimate),
+        "shot_header": bills.shot_header(estimate),
+        "shot_title": bills.shot_title(estimate) if estimate.shot_plans else "",
+        "shot_legend": bills.SHOT_LEGEND,
+        "compared": bills.compared_text(estimate.compared) if estimate.compared else "",
+        "detect_header": bills.detect_header(estimate) if estimate.detect else [],
+        "detect_rows": bills.detect_rows(estimate) if estimate.detect else [],
+        "budget_header": bills.BUDGET_HEADER,
+        "budget_rows": bills.budget_rows(estimate) if estimate.budget else [],
         "pareto_plot": Markup(plots.pareto(estimate)),
     }
 
 
-def _bases(devices: list[view.DeviceRow]) -> set[str]:
+def _bases(devices: list[bills.DeviceRow]) -> set[str]:
     return {device.time_basis for device in devices} | {device.price_basis for device in devices}
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qcli.price.diff import Diff
-from qcli.report import plots, text, view
+from qcli.report import bills, plots, text, view
 from qcli.report.inputs import Assessment, Estimate, Metrics
 from qcli.report.parse import parse
 
@@ -49,18 +49,18 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
         QcliError: `estimate` lacks a figure the table shows.
     """
     content = parse(Estimate, estimate, "estimate")
-    rows = view.estimate_rows(content)
+    rows = bills.estimate_rows(content)
     notes = list(dict.fromkeys(row.note for row in rows if row.note))
     legend = ["devices whose gates are known come first, each group by price; 2q: native two-qubit gates"]
     legend.append("second line of USD: its range, where the bill is by time")
-    legend.append(view.queue_text(content))
+    legend.append(bills.queue_text(content))
     legend += [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
-    table = _table(view.estimate_title(content), "\n".join(legend))
+    table = _table(bills.estimate_title(content), "\n".join(legend))
     table.padding = 0
     table.add_column("device", overflow="fold", min_width=_longest(row.device for row in rows))
     table.add_column("2q\ndepth", justify="right", no_wrap=True)
     table.add_column("plan\ntasks", no_wrap=True)
-    for header in ("USD", f"USD per\n{view.each(content)}", "machine\ntime"):
+    for header in ("USD", f"USD per\n{bills.each(content)}", "machine\ntime"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("price\nchecked on", no_wrap=True)
     for row in rows:
@@ -72,9 +72,9 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
                 row.device, (f"\n{row.status}, {row.fit}{note}", "" if row.fits else "red"), breach
             ),
             Text(f"{row.two_qubit_gates}\n{row.depth}"),
-            Text.assemble((plan.name, "bold"), f"\n{plan.tasks}") if plan else Text(view.NONE),
-            Text.assemble((plan.usd, "bold"), f"\n{plan.usd_range}") if plan else Text(view.NONE),
-            Text(plan.usd_each if plan else view.NONE),
+            Text.assemble((plan.name, "bold"), f"\n{plan.tasks}") if plan else Text(text.NONE),
+            Text.assemble((plan.usd, "bold"), f"\n{plan.usd_range}") if plan else Text(text.NONE),
+            Text(plan.usd_each if plan else text.NONE),
             Text(f"{row.machine_time}\n{row.time_basis}"),
             Text(f"{row.verified_on}\n{row.price_basis}"),
             style="dim" if row.status == "retired" or row.breaches else "",
@@ -84,7 +84,7 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
 
 def cliff_table(estimate: Mapping[str, Any]) -> Table | None:
     """What makes the bill larger than it need be, one line a kind; None without any."""
-    rows = view.cliff_rows(parse(Estimate, estimate, "estimate"))
+    rows = bills.cliff_rows(parse(Estimate, estimate, "estimate"))
     if not rows:
         return None
     table = _table("Cliffs: where a small choice costs much", "")
@@ -108,7 +108,7 @@ def breakdown_tables(estimate: Mapping[str, Any]) -> list[Table]:
         for plan in row.plans:
             chosen = f", chosen {CHEAPEST}" if plan is row.cheapest_plan else ""
             about = [f"not chosen: {plan.barred}"] if plan.barred else []
-            about += [*plan.remarks, *view.plan_remarks(row, plan)]
+            about += [*plan.remarks, *bills.plan_remarks(row, plan)]
             table = _table(f"{row.device}, {plan.name}{chosen}", "\n".join(about))
             table.add_column("line", overflow="fold")
             for header in ("quantity", "USD each", "USD"):
@@ -129,21 +129,10 @@ def breakdown_tables(estimate: Mapping[str, Any]) -> list[Table]:
 def shot_plan_table(estimate: Mapping[str, Any]) -> Table | None:
     """How many shots are enough, and what they cost, on the devices that a calibration is known of."""
     content = parse(Estimate, estimate, "estimate")
-    rows = view.shot_rows(content)
+    rows = bills.shot_rows(content)
     if not rows:
         return None
-    table = _table(view.shot_title(content), view.SHOT_LEGEND)
-    table.add_column("device", overflow="fold", min_width=_longest(row[0] for row in rows))
-    table.add_column("contrast", justify="right", no_wrap=True)
-    table.add_column(f"{content.shots:,} shots\nUSD, flips", justify="right", no_wrap=True)
-    table.add_column("uniform\nshots", justify="right", no_wrap=True)
-    table.add_column("USD\nflips", justify="right", no_wrap=True)
-    table.add_column("two stages\nshots, mean", justify="right", no_wrap=True)
-    table.add_column("USD\nflips", justify="right", no_wrap=True)
-    table.add_column("saved\nUSD", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+    return _figures(bills.shot_title(content), bills.SHOT_LEGEND, bills.shot_header(content), rows)
 
 
 def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
@@ -152,14 +141,14 @@ def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
     if content.compared is None:
         return []
     tables = []
-    compared = view.compared_text(content.compared)
+    compared = bills.compared_text(content.compared)
     if content.detect is not None:
-        header = view.detect_header(content)
-        tables.append(_figures(view.detect_title(content), compared, header, view.detect_rows(content)))
+        header = bills.detect_header(content)
+        tables.append(_figures(bills.detect_title(content), compared, header, bills.detect_rows(content)))
     if content.budget is not None:
-        legend = f"{view.BUDGET_LEGEND}\n{compared}"
-        rows = view.budget_rows(content)
-        tables.append(_figures(view.budget_title(content), legend, view.BUDGET_HEADER, rows))
+        legend = f"{bills.BUDGET_LEGEND}\n{compared}"
+        rows = bills.budget_rows(content)
+        tables.append(_figures(bills.budget_title(content), legend, bills.BUDGET_HEADER, rows))
     return tables
 
 
@@ -168,11 +157,12 @@ def _longest(names: Iterable[str]) -> int:
     return min(plots.LONGEST_NAME, max(map(len, names), default=1))
 
 
-def _figures(title: str, caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def _figures(title: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A column of devices, the others right-aligned figures."""
     table = _table(title, caption)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left", no_wrap=bool(index), overflow="fold")
+    table.add_column(header[0], overflow="fold", min_width=_longest(row[0] for row in rows))
+    for name in header[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*map(Text, row))
     return table
@@ -180,11 +170,11 @@ def _figures(title: str, caption: str, header: Sequence[str], rows: Iterable[Seq
 
 def diff_table(diff: Diff) -> Table:
     """Two estimates side by side."""
-    table = _table(f"{diff.before} → {diff.after}", view.diff_facts(diff))
+    table = _table(f"{diff.before} → {diff.after}", bills.diff_facts(diff))
     table.add_column("device", overflow="fold")
     for header in ("before", "USD", "after", "USD", "change"):
         table.add_column(header, justify="left" if header in ("before", "after") else "right", no_wrap=True)
-    for row in view.diff_rows(diff):
+    for row in bills.diff_rows(diff):
         table.add_row(*map(Text, row))
     return table
 
