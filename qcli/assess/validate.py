@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from qcli.assess.statistics import paired_difference
-from qcli.circuit.program import Program
 from qcli.errors import QcliError
 from qcli.execute.emulator import Emulator
 from qcli.execute.select import executor as executor_named
@@ -29,7 +28,7 @@ from qcli.price.subject import Subject, inference
 from qcli.price.workload import Workload
 from qcli.simulate.engine import choose, precision_named
 from qcli.simulate.exact import Exact
-from qcli.simulate.executor import Executor, using
+from qcli.simulate.executor import Executor, Observed, using
 from qcli.train.loop import predict
 from qcli.train.metrics import accuracy
 from qcli.train.run import Run, now
@@ -50,19 +49,6 @@ class Inference:
     @property
     def labels(self) -> NDArray[np.int64]:
         return self.probabilities.argmax(axis=1)
-
-
-class _Observed:
-    """An executor that also keeps what it answered."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.name, self.timings, self._executor = executor.name, executor.timings, executor
-        self.answers: list[Tensor] = []
-
-    def run(self, program: Program, angles: Tensor) -> Tensor:
-        answer = self._executor.run(program, angles)
-        self.answers.append(answer.detach().double())
-        return answer
 
 
 def validate_on_hardware(
@@ -133,14 +119,15 @@ def _check_width(subject: Subject, emulator: Emulator) -> None:
 def _infer(
     model: nn.Module, x: Tensor, classes: int, executor: Executor, on_samples: Callable[[int, int], None]
 ) -> Inference:
-    observed = _Observed(executor)
+    observed = Observed(executor)
     probabilities, outputs = [], []
     started = time.perf_counter()
     with using(observed):
         for part in x.split(_CHUNK):
             probabilities.append(predict(model, part, classes))
-            outputs.append(torch.cat([answer.reshape(len(part), -1) for answer in observed.answers], dim=1))
-            observed.answers.clear()
+            answers = [answer.double().reshape(len(part), -1) for _, _, answer in observed.calls]
+            outputs.append(torch.cat(answers, dim=1))
+            observed.calls.clear()
             on_samples(len(part) + sum(len(p) for p in probabilities[:-1]), len(x))
     seconds = time.perf_counter() - started
     return Inference(torch.cat(probabilities).numpy(), torch.cat(outputs).numpy(), seconds)

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from qcli.price.ledger import DeviceError, Entry, RelativeError
+    from qcli.price.ledger import Deviation, DeviceDeviation, Entry
 
 
 def ledger(
@@ -84,7 +84,7 @@ def _runs(entries: list[Entry]) -> Table:
     return table
 
 
-def _errors(devices: tuple[DeviceError, ...]) -> Table:
+def _errors(devices: tuple[DeviceDeviation, ...]) -> Table:
     from rich.text import Text
 
     from qcli.report.parse import printable
@@ -112,7 +112,7 @@ def _errors(devices: tuple[DeviceError, ...]) -> Table:
     return table
 
 
-def _means(error: RelativeError | None) -> tuple[str, str]:
+def _means(error: Deviation | None) -> tuple[str, str]:
     from qcli.report.text import NONE, percent
 
     return (_signed(error.mean), percent(error.mean_absolute)) if error else (NONE, NONE)

@@ -80,7 +80,7 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class RelativeError:
+class Deviation:
     """Of (actual - estimate) / estimate over `n` runs: its mean, and the mean of its absolute value."""
 
     n: int
@@ -89,7 +89,7 @@ class RelativeError:
 
 
 @dataclass(frozen=True)
-class DeviceError:
+class DeviceDeviation:
     """How far the estimates for one device were off; None where no run has both figures.
 
     `usd_within` counts the runs billed between usd_low and usd_high.
@@ -97,8 +97,8 @@ class DeviceError:
 
     device: str
     runs: int
-    usd: RelativeError | None
-    qpu_s: RelativeError | None
+    usd: Deviation | None
+    qpu_s: Deviation | None
     usd_within: int
 
 
@@ -153,13 +153,13 @@ def read(path: Path | None = None) -> Ledger:
     return Ledger(tuple(entries), tuple(broken))
 
 
-def errors(entries: Iterable[Entry]) -> tuple[DeviceError, ...]:
+def errors(entries: Iterable[Entry]) -> tuple[DeviceDeviation, ...]:
     """How well each device's estimates held, by name; QPU seconds are compared with the middle of their range."""
     devices: dict[str, list[Entry]] = {}
     for entry in entries:
         devices.setdefault(entry.device, []).append(entry)
     return tuple(
-        DeviceError(
+        DeviceDeviation(
             device,
             len(own),
             _relative(own, usd_error),
@@ -185,6 +185,6 @@ def qpu_error(entry: Entry) -> float | None:
     return (actual - estimate) / estimate
 
 
-def _relative(entries: Sequence[Entry], error: Callable[[Entry], float | None]) -> RelativeError | None:
+def _relative(entries: Sequence[Entry], error: Callable[[Entry], float | None]) -> Deviation | None:
     known = [value for value in map(error, entries) if value is not None]
-    return RelativeError(len(known), fmean(known), fmean(map(abs, known))) if known else None
+    return Deviation(len(known), fmean(known), fmean(map(abs, known))) if known else None

@@ -13,26 +13,13 @@ from qcli.model.load import class_logits
 from qcli.price.binomial import BinomialMargins, label_changes
 from qcli.price.shots import BANDS, Array, Integers, Margins, Stage, Uniform
 from qcli.simulate.exact import Blank, Exact, Sampled
-from qcli.simulate.executor import Executor, using
+from qcli.simulate.executor import Executor, Observed, using
 from qcli.train.run import Run
 
 _SAMPLES = 1000
 _ROWS, _AMPLITUDES = 3_000, 2**22
 """Limits of one simulated flip rate: circuits, and circuits times 2**wires."""
 _CHUNK = 2**14
-
-
-class _Observed:
-    """An executor that also keeps what it was handed and what it answered."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.name, self.timings, self._executor = executor.name, executor.timings, executor
-        self.calls: list[tuple[Program, Tensor, Tensor]] = []
-
-    def run(self, program: Program, angles: Tensor) -> Tensor:
-        outputs = self._executor.run(program, angles)
-        self.calls.append((program, angles.detach(), outputs.detach()))
-        return outputs
 
 
 class _Given(Blank):
@@ -196,7 +183,7 @@ def margins(run: Run) -> Margins:
 
 def margins_of(model: nn.Module, x: Tensor, classes: int) -> Margins:
     """By formula where each of the samples `x` runs one circuit that estimates one Pauli word, else simulated."""
-    subject, observed = _Subject(model.eval(), x, classes), _Observed(Exact())
+    subject, observed = _Subject(model.eval(), x, classes), Observed(Exact())
     exact = subject.logits(observed)[0]
     call = None
     if len(observed.calls) == 1:
@@ -212,7 +199,7 @@ def margins_of(model: nn.Module, x: Tensor, classes: int) -> Margins:
 
 
 def _ordered(subject: _Subject, angles: Tensor) -> bool:
-    observed = _Observed(Blank())
+    observed = Observed(Blank())
     subject.logits(observed, repetitions=2)
     twice = observed.calls[0][1]
     return len(twice) == 2 * len(angles) and torch.allclose(twice, angles.repeat(2, 1), atol=1e-5)

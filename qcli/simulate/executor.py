@@ -41,6 +41,19 @@ class Executor(Protocol):
         ...
 
 
+class Observed:
+    """An executor that keeps its calls, too: program, angles `(batch, angles)` and outputs `(batch, outputs)`."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.name, self.timings, self._executor = executor.name, executor.timings, executor
+        self.calls: list[tuple[Program, Tensor, Tensor]] = []
+
+    def run(self, program: Program, angles: Tensor) -> Tensor:
+        outputs = self._executor.run(program, angles)
+        self.calls.append((program, angles.detach(), outputs.detach()))
+        return outputs
+
+
 _current: ContextVar[Executor | None] = ContextVar("executor", default=None)
 
 

@@ -19,9 +19,9 @@ from qcli.cli.ledger import ledger
 from qcli.errors import QcliError
 from qcli.price.ledger import (
     Actual,
+    Deviation,
     Entry,
     Estimated,
-    RelativeError,
     SecondsRange,
     append,
     errors,
@@ -178,11 +178,11 @@ def test_errors_are_relative_to_the_estimate_and_by_device() -> None:
     ]
     garnet, fez = errors(runs)
     assert (garnet.device, garnet.runs, garnet.usd_within) == ("braket/garnet", 2, 1)
-    assert garnet.usd == RelativeError(2, pytest.approx(-0.1), pytest.approx(0.2))
-    assert garnet.qpu_s == RelativeError(2, pytest.approx(-0.125), pytest.approx(0.375))
+    assert garnet.usd == Deviation(2, pytest.approx(-0.1), pytest.approx(0.2))
+    assert garnet.qpu_s == Deviation(2, pytest.approx(-0.125), pytest.approx(0.375))
     assert (fez.device, fez.usd, fez.qpu_s, fez.usd_within) == (
         "ibm/fez",
-        RelativeError(1, 0.0, 0.0),
+        Deviation(1, 0.0, 0.0),
         None,
         1,
     )
@@ -195,7 +195,7 @@ def test_runs_without_an_estimate_or_a_measurement_do_not_count_into_the_error()
             entry(usd="2", billed="3", used=None),
         ]
     )
-    assert item.runs == 2 and item.usd == RelativeError(1, 0.5, 0.5) and item.qpu_s is None
+    assert item.runs == 2 and item.usd == Deviation(1, 0.5, 0.5) and item.qpu_s is None
 
 
 def test_the_command_shows_every_run_and_the_error_of_each_device(path: Path) -> None:
