@@ -6,19 +6,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qcli.cli.devices_import import import_, refresh
+from qcli.cli.devices_show import show
+from qcli.cli.groups import with_default
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from qcli.device.record import Device
 
+HELP = """List the QPUs whose calibration qcli holds, draw one, import a calibration, or refresh all.
 
+\b
+qcli devices
+qcli devices braket/garnet
+qcli devices show braket/garnet --svg garnet.svg
+qcli devices import garnet.json
+qcli devices refresh
+"""
+app = typer.Typer(cls=with_default("list"), help=HELP)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command("list")
 def devices(
     device: Annotated[
-        str | None, typer.Argument(help="One device, such as braket/garnet, emulator/garnet or garnet.")
+        str | None, typer.Argument(help="One device, such as braket/garnet, emulator/garnet or ibm_fez.")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    json_: Json = False,
 ) -> None:
-    """List the QPUs whose calibration qcli holds, or show one in detail.
+    """List the QPUs whose calibration qcli holds, or every figure of one in short; the word `list` may be left out.
 
     \b
     qcli devices
@@ -35,6 +53,11 @@ def devices(
         _show_all(shown)
 
 
+app.command()(show)
+app.command("import")(import_)
+app.command()(refresh)
+
+
 def _summary(device: Device) -> dict[str, Any]:
     from datetime import date
 
@@ -49,6 +72,7 @@ def _summary(device: Device) -> dict[str, Any]:
         "median_readout_error": _median([q.readout_error for q in device.usable]),
         "calibrated_on": device.calibrated_on.isoformat(),
         "age_days": device.age_days(date.today()),
+        "status": device.status,
         "retired_on": device.retired_on.isoformat() if device.retired_on else None,
         "emulator": device.emulator,
     }
@@ -69,7 +93,8 @@ def _print_json(shown: list[Device], qubits: bool) -> None:
         row = _summary(device)
         if qubits:
             details = device.model_dump(
-                mode="json", include={"shots", "durations", "source", "licence", "notes"}
+                mode="json",
+                include={"shots", "program_sets", "windows", "durations", "source", "licence", "notes"},
             )
             row |= details | {
                 "qubit_figures": [qubit._asdict() for qubit in device.qubits],
@@ -92,7 +117,7 @@ def _show_all(shown: list[Device]) -> None:
     for device in shown:
         row = _summary(device)
         table.add_row(
-            device.key + (" (retired)" if device.retired_on else ""),
+            device.key + (f" ({device.status})" if device.status in ("offline", "retired") else ""),
             device.technology,
             str(device.qubit_count),
             " ".join(row["native_gates"]),
@@ -108,7 +133,7 @@ def _show_all(shown: list[Device]) -> None:
     console.print(
         "Errors are medians over calibrated qubits and edges. "
         "Days are since the calibration: figures drift within days.\n"
-        "Source, durations and what is assumed: qcli devices DEVICE",
+        "Source, durations and what is assumed: qcli devices DEVICE; a map: qcli devices show DEVICE",
         highlight=False,
     )
 
@@ -124,12 +149,14 @@ def _show_one(device: Device) -> None:
     lines = {
         "device": f"{device.key}: {device.full_name}, {device.technology}",
         "emulator": device.emulator,
-        "retired on": row["retired_on"],
+        "status": f"retired on {row['retired_on']}" if device.retired_on else device.status,
         "calibrated on": f"{row['calibrated_on']} ({row['age_days']} days ago)",
         "qubits": f"{device.qubit_count} calibrated of {len(device.qubits)}",
         "edges": f"{len(edges)} calibrated of {len(device.edges)}{shape}",
         "native gates": " ".join(row["native_gates"]),
         "shots": f"{device.shots[0]:,}–{device.shots[1]:,}" if device.shots else None,
+        "program sets": _limits(device),
+        "works (UTC)": _hours(device),
         "one-qubit error": _spread([q.error_1q for q in device.usable]),
         "two-qubit error": _spread([e.error for e in edges]),
         "read 1 after 0": _spread([q.p1_given_0 for q in device.usable]),
@@ -149,6 +176,22 @@ def _show_one(device: Device) -> None:
         if text:
             table.add_row(label, text)
     _console().print(table)
+
+
+def _limits(device: Device) -> str | None:
+    sets = device.program_sets
+    return f"up to {sets.max_executables} circuits, {sets.max_total_shots:,} shots in all" if sets else None
+
+
+def _hours(device: Device) -> str | None:
+    windows = device.windows or ()
+    days = {day: [w for w in windows if w.day == day] for day in dict.fromkeys(w.day for w in windows)}
+    return (
+        "\n".join(
+            f"{day} {', '.join(f'{w.start:%H:%M}–{w.end:%H:%M}' for w in ws)}" for day, ws in days.items()
+        )
+        or None
+    )
 
 
 def _percent(value: float | None, digits: int = 2) -> str:

@@ -1,19 +1,25 @@
-"""The devices that come with the package, one JSON record each, read when asked for."""
+"""The devices by name: those that come with the package and those a user imported, read when asked for.
 
-from collections.abc import Iterator, Mapping
+A user's records are `devices/PROVIDER-NAME.json` in the user's folder, such as `devices/braket-garnet.json`; they
+lie over the bundled ones.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from qcli.device.record import Device, load_device
 from qcli.errors import QcliError
-from qcli.files import nearest
+from qcli.files import nearest, user_folder
 
 _FOLDER = Path(__file__).parent / "catalogue"
-_NAMES = (
+_BUNDLED = (
     "braket/garnet",
     "braket/emerald",
     "braket/cepheus-1-108q",
     "braket/forte-enterprise-1",
+    "braket/ibex-q1",
     "braket/ankaa-3",
     "ibm/boston",
     "ibm/pittsburgh",
@@ -21,52 +27,108 @@ _NAMES = (
     "ibm/kingston",
     "ibm/fez",
     "ibm/marrakesh",
+    "ibm/berlin",
+    "ibm/miami",
     "ibm/torino",
+    "ibm/brisbane",
+    "ibm/sherbrooke",
 )
+_VENDORS = "iqm|rigetti|ionq|aqt"
+_ANY = "emulator|device|qpu"
+_PREFIXES = {
+    "braket": rf"{_ANY}|arn|aws|amazon|braket|azure|scaleway|qbraid|openquantum|{_VENDORS}|(?:us|eu)[a-z]+\d",
+    "ibm": f"{_ANY}|ibm|fake",
+}
 
 
 class _Catalogue(Mapping[str, Device]):
     """Devices by `provider/name`; a record is read at its first use."""
 
+    def __init__(self, paths: dict[str, Path]) -> None:
+        self._paths = paths
+
     def __getitem__(self, name: str) -> Device:
-        if name not in _NAMES:
-            raise KeyError(name)
-        return _load(name)
+        path = self._paths[name]
+        changed = 0 if path.parent == _FOLDER else path.stat().st_mtime_ns
+        device = _load(path, changed)
+        if device.key != name:
+            raise QcliError(f"the record is of {device.key}", str(path), "name the file PROVIDER-NAME.json")
+        return device
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_NAMES)
+        return iter(self._paths)
 
     def __len__(self) -> int:
-        return len(_NAMES)
+        return len(self._paths)
 
 
 def catalogue() -> Mapping[str, Device]:
-    """Every bundled device by name, `braket/garnet`, in the order in which they are listed."""
-    return _Catalogue()
+    """Every device by name, `braket/garnet`: the bundled ones in their order, then what only the user has."""
+    paths = {name: _FOLDER / f"{name.partition('/')[2]}.json" for name in _BUNDLED}
+    for path in sorted((user_folder() / "devices").glob("*-*.json")):
+        paths["/".join(path.stem.split("-", 1))] = path
+    return _Catalogue(paths)
 
 
 def names() -> tuple[str, ...]:
-    """Names of the bundled devices, `braket/garnet`."""
-    return _NAMES
+    """Names of the devices, `braket/garnet`."""
+    return tuple(catalogue())
+
+
+def user_path(device: Device) -> Path:
+    """Where a user's own record of a device is kept."""
+    return user_folder() / "devices" / f"{device.provider}-{device.name}.json"
 
 
 def find(name: str) -> Device:
-    """The record behind `braket/garnet`, `emulator/garnet` or `garnet`.
+    """The record behind `braket/garnet`, `emulator/garnet`, `garnet`, or a name that others use for it.
 
     Raises:
         QcliError: no such device; names the closest.
     """
+    devices = catalogue()
+    known = resolve(name, devices)
+    if known is not None and _vendor_agrees(name, devices[known]):
+        return devices[known]
     prefix, _, short = name.strip().lower().rpartition("/")
-    for known in _NAMES:
-        provider, _, device = known.partition("/")
-        if short == device and prefix in ("", "emulator", provider):
-            return _load(known)
-    devices = [known.partition("/")[2] for known in _NAMES]
-    listed = {"": devices, "emulator": [f"emulator/{device}" for device in devices]}.get(prefix, _NAMES)
-    hint = nearest(f"{prefix}/{short}" if prefix else short, listed)
+    shorts = {known.partition("/")[2]: known for known in devices}
+    elsewhere = next(
+        (key for device, key in shorts.items() if _squashed(name).endswith(_squashed(device))), None
+    )
+    if elsewhere:
+        hint = f"did you mean {elsewhere}?"
+    else:
+        listed = {"": list(shorts), "emulator": [f"emulator/{device}" for device in shorts]}
+        hint = nearest(f"{prefix}/{short}" if prefix else short, listed.get(prefix, list(devices)))
     raise QcliError(f"no device {name!r} in the catalogue", name, f"{hint} (`qcli devices` lists all)")
 
 
+def resolve(name: str, known: Iterable[str]) -> str | None:
+    """Which of the `known` names, `braket/garnet`, a result file or an SDK means; None if none.
+
+    Case and separators do not count; providers, vendors and `emulator` may stand before the name: `ibm_fez`,
+    `FakeFez`, `IQM Garnet`, `rigetti_ankaa_3`, `aws:rigetti:ankaa-3`,
+    `arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet`.
+    """
+    asked = _squashed(name)
+    for candidate in known:
+        provider, _, short = candidate.partition("/")
+        if re.fullmatch(f"(?:{_PREFIXES.get(provider, _ANY)})*{_squashed(short)}", asked):
+            return candidate
+    return None
+
+
+def _vendor_agrees(name: str, device: Device) -> bool:
+    """Whether the vendor in `iqm_ankaa_3`, if one is named, built the device."""
+    before = _squashed(name).removesuffix(_squashed(device.name))
+    return set(re.findall(_VENDORS, before)) <= {device.vendor.lower()}
+
+
+def _squashed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 @cache
-def _load(name: str) -> Device:
-    return load_device(_FOLDER / f"{name.partition('/')[2]}.json")
+def _load(path: Path, changed: int) -> Device:
+    """`changed` is the time of the file's last change: a record written anew is read anew."""
+    return load_device(path)

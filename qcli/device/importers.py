@@ -1,18 +1,19 @@
-"""Vendors' calibration files into device records.
+"""Amazon Braket's device capabilities, as GetDevice returns them, into device records.
 
-Braket: the capabilities JSON that GetDevice returns (IQM, Rigetti and IonQ shapes). IBM: a backend's
-configuration and properties, as `QiskitRuntimeService` and the runtime's fake provider hold them.
-A fidelity of 0.5, an error of 1 and a T1 or T2 of 0 stand for "not calibrated" there and become None here,
-as does a fidelity of 1 or more, which a fit to benchmarking data can give.
+A fidelity of 0.5 and a T1 or T2 of 0 stand for "not calibrated" there and become None here, as does a fidelity
+of 1 or a little more, which a fit to benchmarking data can give.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from qcli.device.record import Device, device_from
+from qcli.device.record import Device, Status, device_from
 from qcli.errors import QcliError
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_HIGHEST_FIT = 1.05
+_PROGRAM_SET = "braket.ir.openqasm.program_set"
 _ASSUMED = "typical of the technology; the vendor publishes no gate times in its calibration file"
 
 
@@ -23,6 +24,7 @@ def from_braket(
     *,
     source: str = "Amazon Braket GetDevice",
     licence: str = "unstated",
+    status: Status = "unknown",
     retired_on: str | None = None,
     where: str = "capabilities",
 ) -> Device:
@@ -34,6 +36,7 @@ def from_braket(
         full_name: as printed, `IQM Garnet`; default is vendor and name.
         source: where the file came from.
         licence: of the file.
+        status: as GetDevice says it.
         retired_on: ISO date, if the device is gone.
         where: shown in error messages.
 
@@ -46,16 +49,17 @@ def from_braket(
         "braket.device_schema.iqm.iqm_device_capabilities": ("IQM", _iqm),
         "braket.device_schema.rigetti.rigetti_device_capabilities": ("Rigetti", _rigetti),
         "braket.device_schema.ionq.ionq_device_capabilities": ("IonQ", _ionq),
+        "braket.device_schema.aqt.aqt_device_capabilities": ("AQT", _aqt),
     }
     if schema not in readers:
         raise QcliError(
             f"unknown capabilities schema: {schema}",
             where,
-            "give the capabilities JSON of GetDevice for an IQM, Rigetti or IonQ device",
+            "give the capabilities JSON of GetDevice for an IQM, Rigetti, IonQ or AQT device",
         )
     vendor, read = readers[schema]
-    content = _complete(lambda: read(capabilities), where)
-    common = _complete(
+    content = complete(lambda: read(capabilities), where)
+    common = complete(
         lambda: {
             "name": name,
             "provider": "braket",
@@ -63,7 +67,10 @@ def from_braket(
             "vendor": vendor,
             "shots": capabilities["service"]["shotsRange"],
             "calibrated_on": capabilities["service"]["updatedAt"][:10],
+            "status": "retired" if retired_on else status,
             "retired_on": retired_on,
+            "program_sets": _program_sets(capabilities.get("action") or {}),
+            "windows": _windows(capabilities["service"].get("executionWindows")),
             "source": source,
             "licence": licence,
         },
@@ -72,45 +79,44 @@ def from_braket(
     return device_from(common | content, where)
 
 
-def from_ibm(
-    configuration: dict[str, Any],
-    properties: dict[str, Any],
-    *,
-    source: str = "IBM Quantum backend properties",
-    licence: str = "unstated",
-    where: str = "properties",
-) -> Device:
-    """A device from an IBM backend's configuration and properties.
-
-    Raises:
-        QcliError: the two do not belong together, a file is cut short, or the basis is unknown.
-    """
-    content = _complete(lambda: _ibm(configuration, properties), where)
-    return device_from(content | {"source": source, "licence": licence}, where)
-
-
-def _complete(read: Callable[[], dict[str, Any]], where: str) -> dict[str, Any]:
+def complete(read: Callable[[], dict[str, Any]], where: str) -> dict[str, Any]:
+    """What `read` finds in a vendor's file; whatever it stumbles over becomes a QcliError."""
     try:
         return read()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise QcliError(
-            f"the calibration file is cut short or of an unknown form ({type(error).__name__}: {error})",
-            where,
-            "download it again; if it is complete, its schema is newer than this version of qcli",
-        ) from None
+    except ValueError as error:
+        what, fix = f"the calibration file cannot be used: {error}", "download it again from the vendor"
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
+        what = f"the calibration file is cut short or of an unknown form ({type(error).__name__}: {error})"
+        fix = "download it again; if it is complete, its schema is newer than this version of qcli"
+    raise QcliError(what, where, fix)
+
+
+def _program_sets(actions: dict[str, Any]) -> dict[str, int] | None:
+    limits = actions.get(_PROGRAM_SET)
+    if limits is None:
+        return None
+    return {"max_executables": limits["maximumExecutables"], "max_total_shots": limits["maximumTotalShots"]}
+
+
+def _windows(entries: list[dict[str, str]] | None) -> list[list[str]] | None:
+    keys = ("executionDay", "windowStartHour", "windowEndHour")
+    return [[entry[key] for key in keys] for entry in entries] if entries else None
 
 
 def _error(fidelity: float | None) -> float | None:
     """Infidelity; None at or below the 0.5 that stands for uncalibrated, and for the perfect and better."""
+    if fidelity is not None and not (0 <= fidelity <= _HIGHEST_FIT or math.isnan(fidelity)):
+        raise ValueError(f"a fidelity of {fidelity} is not between 0 and 1")
     return None if fidelity is None or fidelity <= 0.5 or fidelity >= 1 else 1.0 - fidelity
 
 
-def _positive(value: float | None) -> float | None:
+def positive(value: float | None) -> float | None:
+    """None for the 0 that stands for uncalibrated."""
     return value if value is not None and value > 0 else None
 
 
 def _time(entry: dict[str, Any]) -> float | None:
-    return _positive(entry["value"] * _SECONDS[entry["unit"].lower()])
+    return positive(entry["value"] * SECONDS[entry["unit"].lower()])
 
 
 def _fidelities(entries: list[dict[str, Any]]) -> dict[str, float]:
@@ -121,15 +127,16 @@ def _edge_rows(capabilities: dict[str, Any], gate: str) -> list[list[Any]]:
     errors: dict[tuple[int, int], float | None] = {}
     for a, neighbours in capabilities["paradigm"]["connectivity"]["connectivityGraph"].items():
         for b in neighbours:
-            errors[_pair(int(a), int(b))] = None
+            errors[pair(int(a), int(b))] = None
     for key, entry in capabilities["standardized"]["twoQubitProperties"].items():
         a, b = key.split("-")
         found = {f["gateName"].lower(): f["fidelity"] for f in entry["twoQubitGateFidelity"]}
-        errors[_pair(int(a), int(b))] = _error(found.get(gate))
+        errors[pair(int(a), int(b))] = _error(found.get(gate))
     return [[a, b, error] for (a, b), error in sorted(errors.items())]
 
 
-def _pair(a: int, b: int) -> tuple[int, int]:
+def pair(a: int, b: int) -> tuple[int, int]:
+    """The smaller number first."""
     return min(a, b), max(a, b)
 
 
@@ -194,7 +201,7 @@ def _ionq(capabilities: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"no zz among the native gates {sorted(native)}")
     one, readout = _error(fidelity["1Q"]["mean"]), _error(fidelity["spam"]["mean"])
     two = _error(fidelity["2Q"]["mean"])
-    t1, t2 = _positive(timing["T1"]), _positive(timing["T2"])
+    t1, t2 = positive(timing["T1"]), positive(timing["T2"])
     return {
         "technology": "trapped ion",
         "one_qubit_gates": ("sx", "x", "rz"),
@@ -216,6 +223,38 @@ def _ionq(capabilities: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _aqt(capabilities: dict[str, Any]) -> dict[str, Any]:
+    figures = capabilities["provider"]["properties"]
+    native = {gate.lower() for gate in capabilities["paradigm"]["nativeGateSet"]}
+    if not native & {"rxx", "xx"}:
+        raise ValueError(f"no rxx among the native gates {sorted(native)}")
+    one = {int(q): _error(f["value"] / 100) for q, f in figures["single_qubit_gate_fidelity"].items()}
+    two = _error(figures["mean_two_qubit_gate_fidelity"]["value"] / 100)
+    readout = _error(figures["spam_fidelity_lower_bound"] / 100)
+    t1, t2 = positive(figures["t1_s"]["value"]), positive(figures["t2_coherence_time_s"]["value"])
+    ids = sorted(one)
+    return {
+        "technology": "trapped ion",
+        "one_qubit_gates": ("r", "rz"),
+        "two_qubit_gate": "rxx",
+        "calibrated_on": figures["updated_at"][:10],
+        "durations": {
+            "one_qubit_s": round(figures["single_qubit_gate_duration_micros"] * 1e-6, 12),
+            "two_qubit_s": round(figures["two_qubit_gate_duration_micros"] * 1e-6, 12),
+            "readout_s": round(figures["readout_time_micros"] * 1e-6, 12),
+            "basis": "published",
+            "source": "provider.properties of the capabilities",
+        },
+        "notes": (
+            "two-qubit error, readout, T1 and T2 are averages over the device; T1 is a value of the literature",
+            "r is Braket's prx, rxx is xx; rz is virtual: no error, no time",
+            "readout is the upper bound of state preparation and measurement error, taken as symmetric",
+        ),
+        "qubits": [[q, t1, t2, one[q], readout, readout] for q in ids],
+        "edges": [[a, b, two] for a in ids for b in ids if a < b],
+    }
+
+
 def _assumed(one_qubit_s: float, two_qubit_s: float, readout_s: float) -> dict[str, Any]:
     return {
         "one_qubit_s": one_qubit_s,
@@ -224,73 +263,3 @@ def _assumed(one_qubit_s: float, two_qubit_s: float, readout_s: float) -> dict[s
         "basis": "assumed",
         "source": _ASSUMED,
     }
-
-
-def _ibm(configuration: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
-    name = configuration["backend_name"]
-    if properties["backend_name"] != name:
-        raise ValueError(f"configuration of {name} with properties of {properties['backend_name']}")
-    basis = set(configuration["basis_gates"])
-    two_qubit = next((gate for gate in ("cz", "ecr", "cx") if gate in basis), None)
-    if two_qubit is None or not {"sx", "x", "rz"} <= basis:
-        raise ValueError(f"unknown basis {sorted(basis)}")
-    gates = [(g["gate"], g["qubits"], _parameters(g["parameters"])) for g in properties["gates"]]
-    sx = {qubits[0]: figures for gate, qubits, figures in gates if gate == "sx"}
-    pairs: dict[tuple[int, int], dict[str, float]] = {}
-    for a, b, figures in ((*qubits, figures) for gate, qubits, figures in gates if gate == two_qubit):
-        pair = (a, b) if two_qubit == "ecr" else _pair(a, b)
-        worst = max(figures, pairs.get(pair, figures), key=lambda f: f.get("gate_error", 1.0))
-        pairs[pair] = worst
-    processor = configuration["processor_type"]
-    two_qubit_s = _usual([figures.get("gate_length") for figures in pairs.values()])
-    own = {p: None if f.get("gate_length") == two_qubit_s else f.get("gate_length") for p, f in pairs.items()}
-    readings = [_parameters(entry) for entry in properties["qubits"]]
-    rows = [_ibm_qubit(index, reading, sx.get(index, {})) for index, reading in enumerate(readings)]
-    short = name.removeprefix("fake_").removeprefix("ibm_")
-    return {
-        "name": short,
-        "provider": "ibm",
-        "full_name": f"IBM {short.title()} ({processor['family']} r{processor['revision']})",
-        "vendor": "IBM",
-        "technology": "superconducting",
-        "one_qubit_gates": ("sx", "x", "rz"),
-        "two_qubit_gate": two_qubit,
-        "shots": (1, configuration["max_shots"]),
-        "calibrated_on": properties["last_update_date"][:10],
-        "durations": {
-            "one_qubit_s": _usual([figures.get("gate_length") for figures in sx.values()]),
-            "two_qubit_s": two_qubit_s,
-            "readout_s": _usual([reading.get("readout_length") for reading in readings]),
-            "basis": "published",
-            "source": "gate_length and readout_length of the properties (the commonest value)",
-        },
-        "notes": (
-            "rz is virtual: no error, no time; x carries the error of sx",
-            "readout per direction: prob_meas1_prep0, prob_meas0_prep1",
-        ),
-        "qubits": rows,
-        "edges": [[*p, _below_one(f.get("gate_error")), own[p]] for p, f in sorted(pairs.items())],
-    }
-
-
-def _ibm_qubit(index: int, reading: dict[str, float], sx: dict[str, float]) -> list[Any]:
-    mean = reading.get("readout_error")
-    up, down = reading.get("prob_meas1_prep0", mean), reading.get("prob_meas0_prep1", mean)
-    if up is None or down is None or up + down >= 1:
-        up = down = None
-    t1, t2 = _positive(reading.get("T1")), _positive(reading.get("T2"))
-    return [index, t1, t2, _below_one(sx.get("gate_error")), up, down]
-
-
-def _below_one(error: float | None) -> float | None:
-    return None if error is None or error >= 1 else error
-
-
-def _parameters(entries: list[dict[str, Any]]) -> dict[str, float]:
-    """Name to value, times in seconds."""
-    return {e["name"]: round(e["value"] * _SECONDS.get(e.get("unit", ""), 1.0), 15) for e in entries}
-
-
-def _usual(values: list[float | None]) -> float:
-    known = [value for value in values if value]
-    return max(sorted(set(known)), key=known.count)

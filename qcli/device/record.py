@@ -1,7 +1,8 @@
 """One device at one calibration date: what it can do and how wrong it is, as data.
 
 Errors are average gate infidelities, 1 − F. Times are seconds. A figure that was not calibrated is None:
-absent, never perfect.
+absent, never perfect. What a run costs and how many shots a machine takes per second is not in a record: they
+change with contracts, not with calibrations, and stand with their sources in the price sheets (pricing/*.toml).
 """
 
 import datetime
@@ -14,13 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from qcli.errors import QcliError
 
 SCHEMA = "qcli.device/1"
+STALE_DAYS = 7
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 QubitId = Annotated[int, Field(ge=0)]
 Basis = Literal["published", "assumed"]
+Status = Literal["online", "offline", "retired", "unknown"]
 OneQubitGate = Literal["r", "rx", "sx", "x", "rz"]
-TwoQubitGate = Literal["cz", "iswap", "ecr", "cx", "rzz"]
+TwoQubitGate = Literal["cz", "iswap", "ecr", "cx", "rzz", "rxx"]
 
 
 class Qubit(NamedTuple):
@@ -73,10 +76,29 @@ class Durations(BaseModel):
     source: str = Field(min_length=1)
 
 
+class ProgramSetLimits(BaseModel):
+    """How much one task with many circuits may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_executables: int = Field(ge=1)
+    max_total_shots: int = Field(ge=1)
+
+
+class Window(NamedTuple):
+    """Hours, UTC, in which the device works on tasks; `day` is Braket's: `Monday`, `Weekdays`, `Everyday`."""
+
+    day: str
+    start: datetime.time
+    end: datetime.time
+
+
 class Device(BaseModel):
     """A QPU's topology, native gates (Qiskit's names) and dated calibration.
 
-    `rz` among the gates is virtual: a change of frame, without error or duration.
+    `rz` among the gates is virtual: a change of frame, without error or duration. `status` is what the source
+    said when it was read. `grid` is the row and column of each qubit on the chip, in the order of `qubits`;
+    `windows` and `program_sets` are None where the source does not name them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,12 +113,23 @@ class Device(BaseModel):
     shots: tuple[int, int] | None = None
     durations: Durations
     calibrated_on: datetime.date
+    status: Status = "unknown"
     retired_on: datetime.date | None = None
+    program_sets: ProgramSetLimits | None = None
+    windows: tuple[Window, ...] | None = None
     source: str = Field(min_length=1)
     licence: str = Field(min_length=1)
     notes: tuple[str, ...] = ()
+    grid: tuple[tuple[int, int], ...] | None = None
     qubits: tuple[Qubit, ...] = Field(min_length=1)
     edges: tuple[Edge, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _retired_if_dated(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("retired_on"):
+            return {"status": "retired", **content}
+        return content
 
     @model_validator(mode="after")
     def _consistent(self) -> "Device":
@@ -109,6 +142,10 @@ class Device(BaseModel):
         unknown = {qubit for pair in pairs for qubit in pair} - ids
         if unknown:
             raise ValueError(f"edges name unknown qubits {sorted(unknown)}")
+        if self.grid is not None and len(set(self.grid)) != len(self.qubits):
+            raise ValueError("the grid does not give every qubit a place of its own")
+        if self.retired_on and self.status != "retired":
+            raise ValueError(f"retired on {self.retired_on}, but {self.status}")
         return self
 
     def __hash__(self) -> int:
@@ -151,6 +188,11 @@ class Device(BaseModel):
         return (today - self.calibrated_on).days
 
 
+def stale(device: Device, today: datetime.date) -> bool:
+    """Whether the calibration is more than a week old: too old to forecast from without saying so."""
+    return device.age_days(today) > STALE_DAYS
+
+
 def device_from(content: dict[str, Any], where: str) -> Device:
     """Validate a device given as plain data.
 
@@ -187,7 +229,7 @@ def load_device(path: Path) -> Device:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise QcliError(f"{path.name} is missing", str(path.parent), "`qcli devices` lists names") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise QcliError(f"cannot read the device record: {error}", str(path), "restore the file") from None
     found = content.pop("schema", None) if isinstance(content, dict) else None
     if found != SCHEMA:

@@ -1,6 +1,9 @@
 """Small calibration files in the vendors' shapes."""
 
+import json
 from typing import Any
+
+WINDOWS = [{"executionDay": "Weekdays", "windowStartHour": "03:15:00", "windowEndHour": "15:29:59"}]
 
 
 def fidelity(kind: str, value: float) -> dict[str, Any]:
@@ -27,7 +30,11 @@ def two_qubit(**gates: float) -> dict[str, Any]:
 def braket(vendor: str, native: list[str], graph: dict[str, list[str]], **rest: Any) -> dict[str, Any]:
     return {
         "braketSchemaHeader": {"name": f"braket.device_schema.{vendor}.{vendor}_device_capabilities"},
-        "service": {"updatedAt": "2026-05-05T16:45:26+00:00", "shotsRange": [1, 20000]},
+        "service": {
+            "updatedAt": "2026-05-05T16:45:26+00:00",
+            "shotsRange": [1, 20000],
+            "executionWindows": WINDOWS,
+        },
         "paradigm": {
             "nativeGateSet": native,
             "qubitCount": 3,
@@ -52,6 +59,9 @@ def iqm() -> dict[str, Any]:
         "iqm",
         ["cz", "prx"],
         {"1": ["2"], "2": ["1", "3"], "3": ["2"]},
+        action={
+            "braket.ir.openqasm.program_set": {"maximumExecutables": 100, "maximumTotalShots": 200000},
+        },
         standardized={
             "oneQubitProperties": {
                 "1": one_qubit(4e-5, 1e-5, *figures(0.999, 0.01, 0.03)),
@@ -106,6 +116,44 @@ def ionq() -> dict[str, Any]:
     )
 
 
+def aqt() -> dict[str, Any]:
+    """Three ions; figures in percent, as AQT gives them."""
+
+    def value(number: float) -> dict[str, float]:
+        return {"value": number, "uncertainty": 0.01}
+
+    return braket(
+        "aqt",
+        ["prx", "xx", "rz"],
+        {},
+        provider={
+            "properties": {
+                "single_qubit_gate_fidelity": {"0": value(99.97), "1": value(99.98), "2": value(99.99)},
+                "mean_two_qubit_gate_fidelity": value(98.7),
+                "spam_fidelity_lower_bound": 99.74,
+                "t1_s": value(1.168),
+                "t2_coherence_time_s": value(0.163),
+                "readout_time_micros": 1500.0,
+                "single_qubit_gate_duration_micros": 22.0,
+                "two_qubit_gate_duration_micros": 660.0,
+                "updated_at": "2026-03-28T12:29:03",
+            }
+        },
+    )
+
+
+def get_device(
+    capabilities: dict[str, Any], vendor: str, name: str, status: str = "ONLINE"
+) -> dict[str, Any]:
+    """What GetDevice answers: the capabilities are text in it."""
+    return {
+        "deviceArn": f"arn:aws:braket:eu-north-1::device/qpu/{vendor}/{name}",
+        "deviceName": name,
+        "deviceStatus": status,
+        "deviceCapabilities": json.dumps(capabilities),
+    }
+
+
 def ibm() -> tuple[dict[str, Any], dict[str, Any]]:
     """Qubits 0-1-2 in a line: 2's sx and edge 1-2 are not calibrated; edge 0-1 is worse one way."""
 
@@ -129,6 +177,7 @@ def ibm() -> tuple[dict[str, Any], dict[str, Any]]:
         "basis_gates": ["cz", "id", "rz", "sx", "x"],
         "processor_type": {"family": "Heron", "revision": "2"},
         "max_shots": 1000,
+        "coords": [[1, 1], [2, 1], [2, 2]],
     }
     properties = {
         "backend_name": "ibm_small",

@@ -1,11 +1,13 @@
 import copy
-from datetime import date
+import json
+from datetime import date, time
 from typing import Any
 
 import pytest
 
-from qcli.device.importers import from_braket, from_ibm
-from qcli.device.record import Device, Edge, Qubit, device_from, dump_device, load_device
+from qcli.device.ibm import from_ibm
+from qcli.device.importers import from_braket
+from qcli.device.record import Device, Edge, ProgramSetLimits, Qubit, device_from, dump_device, load_device
 from qcli.errors import QcliError
 from tests.device import shapes
 
@@ -15,6 +17,7 @@ def every_shape() -> list[Device]:
         from_braket(shapes.iqm(), "a"),
         from_braket(shapes.rigetti(), "b"),
         from_braket(shapes.ionq(), "c"),
+        from_braket(shapes.aqt(), "d"),
         from_ibm(*shapes.ibm()),
     ]
 
@@ -77,6 +80,43 @@ def test_ionq_averages_hold_for_every_pair() -> None:
     assert (device.durations.two_qubit_s, device.durations.basis) == (6e-4, "published")
 
 
+def test_aqt_percentages_become_infidelities_and_its_own_date_counts() -> None:
+    device = from_braket(shapes.aqt(), "small")
+    assert (device.vendor, device.technology, device.two_qubit_gate) == ("AQT", "trapped ion", "rxx")
+    assert device.all_to_all and len(device.edges) == 3
+    assert [qubit.error_1q for qubit in device.qubits] == pytest.approx([3e-4, 2e-4, 1e-4])
+    assert device.edges[0].error == pytest.approx(0.013)
+    assert device.qubits[0].p1_given_0 == pytest.approx(0.0026)
+    assert (device.durations.two_qubit_s, device.durations.basis) == (6.6e-4, "published")
+    assert device.calibrated_on == date(2026, 3, 28)
+
+
+def test_limits_and_windows_come_from_the_capabilities() -> None:
+    device = from_braket(shapes.iqm(), "small")
+    assert device.program_sets == ProgramSetLimits(max_executables=100, max_total_shots=200_000)
+    assert device.windows == (("Weekdays", time(3, 15), time(15, 29, 59)),)
+    assert from_braket(shapes.rigetti(), "small").program_sets is None
+
+
+@pytest.mark.parametrize(("fidelity", "what"), [(-0.01, "-0.01"), (99.5, "99.5")])
+def test_an_impossible_fidelity_is_refused(fidelity: float, what: str) -> None:
+    capabilities = shapes.iqm()
+    capabilities["standardized"]["twoQubitProperties"]["1-2"] = shapes.two_qubit(CZ=fidelity)
+    with pytest.raises(QcliError, match=f"a fidelity of {what} is not between 0 and 1"):
+        from_braket(capabilities, "small")
+
+
+@pytest.mark.parametrize("error", [-1e-3, 1.5, float("nan")])
+@pytest.mark.parametrize("place", ["gate", "readout"])
+def test_an_impossible_error_is_refused(error: float, place: str) -> None:
+    configuration, properties = shapes.ibm()
+    entries = properties["gates"][3]["parameters"] if place == "gate" else properties["qubits"][0]
+    key = "gate_error" if place == "gate" else "prob_meas0_prep1"
+    next(entry for entry in entries if entry["name"] == key)["value"] = error
+    with pytest.raises(QcliError, match=f"an error of {error} is not between 0 and 1"):
+        from_ibm(configuration, properties)
+
+
 def test_ibm_reads_both_readout_directions_and_the_worse_of_two_gate_directions() -> None:
     device = from_ibm(*shapes.ibm(), source="here", licence="Apache-2.0")
     assert device.key == "ibm/small"
@@ -86,9 +126,10 @@ def test_ibm_reads_both_readout_directions_and_the_worse_of_two_gate_directions(
     assert device.edges == (Edge(0, 1, 0.003), Edge(1, 2, None, 8.4e-8))
     assert device.durations.two_qubit_s == pytest.approx(68e-9)
     assert device.qubit_count == 2
+    assert device.grid == ((1, 1), (1, 2), (2, 2))
 
 
-@pytest.mark.parametrize("device", every_shape(), ids=lambda device: device.vendor)
+@pytest.mark.parametrize("device", every_shape(), ids=lambda device: device.name)
 def test_the_file_form_keeps_every_figure(device: Device, tmp_path: Any) -> None:
     path = tmp_path / "small.json"
     path.write_text(dump_device(device))
@@ -98,6 +139,16 @@ def test_the_file_form_keeps_every_figure(device: Device, tmp_path: Any) -> None
         figures = [figure for figure in before if figure is not None]
         assert [figure for figure in after if figure is not None] == pytest.approx(figures, rel=1e-5)
         assert [figure is None for figure in after] == [figure is None for figure in before]
+
+
+def test_a_record_of_an_earlier_version_loads_with_what_it_says(tmp_path: Any) -> None:
+    content = from_braket(shapes.iqm(), "small").model_dump(
+        mode="json", exclude={"status", "program_sets", "windows", "grid"}
+    )
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps({"schema": "qcli.device/1", **content, "retired_on": "2026-09-01"}))
+    device = load_device(path)
+    assert (device.status, device.program_sets, device.windows, device.grid) == ("retired", None, None, None)
 
 
 def broken() -> dict[str, Any]:
@@ -164,6 +215,10 @@ def test_ibm_files_that_do_not_belong_together_are_refused() -> None:
         ({"qubits": [[1, -1.0]]}, r"qubits\.0\.t1_s"),
         ({"colour": "blue"}, "colour"),
         ({"source": ""}, "source"),
+        ({"grid": [[0, 0], [0, 0], [0, 1]]}, "a place of its own"),
+        ({"retired_on": "2026-01-01", "status": "online"}, "retired on 2026-01-01, but online"),
+        ({"program_sets": {"max_executables": 0, "max_total_shots": 1}}, "max_executables"),
+        ({"windows": [["Monday", "25:00", "26:00"]]}, "windows"),
     ],
 )
 def test_an_impossible_record_is_refused_by_field(change: dict[str, Any], message: str) -> None:
