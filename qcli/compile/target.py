@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 STAND_INS: dict[str, tuple[str, ...]] = {"r": ("rx",), "rx": ("sx", "x")}
 
+DIRECTED = ("ecr", "cx")
+"""Two-qubit gates that an edge takes from `a` to `b` alone."""
+
 
 def transpiler_basis(device: Device) -> list[str]:
     """One-qubit gate names in which the transpiler works for `device`."""
@@ -75,7 +78,7 @@ def _target(device: Device, chosen: tuple[int, ...], basis: Sequence[str], relax
             duration = edge.duration_s or times.two_qubit_s
             properties = InstructionProperties(duration=duration if relaxation else None, error=edge.error)
             pairs[index[edge.a], index[edge.b]] = properties
-            if device.two_qubit_gate not in ("ecr", "cx"):
+            if device.two_qubit_gate not in DIRECTED:
                 pairs[index[edge.b], index[edge.a]] = properties
     if pairs:
         result.add_instruction(_gate(device.two_qubit_gate), pairs)
@@ -125,5 +128,6 @@ def _gate(name: str) -> "Gate":
         "ecr": gates.ECRGate(),
         "iswap": gates.iSwapGate(),
         "rzz": gates.RZZGate(a),
+        "rxx": gates.RXXGate(a),
     }
     return known[name]

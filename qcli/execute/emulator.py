@@ -1,7 +1,6 @@
 """A noisy rehearsal on a device's dated calibration: free, offline, the same forward pass."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,14 +9,11 @@ from torch import Tensor
 
 from qcli.circuit import measure
 from qcli.circuit.program import Program
-from qcli.circuit.qiskit import frequencies, template
-from qcli.compile.noise import noise_model, run_noisy
-from qcli.compile.transpile import Compiled, bind_and_merge, compile_circuit
+from qcli.circuit.qiskit import template
+from qcli.compile.transpile import Compiled, compile_circuit
 from qcli.device.record import Device
+from qcli.noise.circuit import NoisyCircuit
 from qcli.simulate.executor import Timings
-
-if TYPE_CHECKING:
-    from qiskit_aer.noise import NoiseModel
 
 
 @dataclass(frozen=True)
@@ -26,13 +22,14 @@ class Prepared:
 
     compiled: Compiled
     columns: list[int]
-    noise: "NoiseModel"
+    noisy: NoisyCircuit
 
 
 class Emulator:
-    """Compiles each circuit for the device, then samples it under the device's calibrated noise.
+    """Compiles each circuit for the device, then draws counts from its outcomes under the device's calibrated noise.
 
-    A circuit is compiled once for all samples; the same seed gives the same counts.
+    A circuit is compiled once for all samples; the same seed gives the same counts. Outcomes are exact, or means over
+    trajectories where the circuit is too wide (noise/circuit.py).
     """
 
     def __init__(self, device: Device, shots: int, seed: int = 0) -> None:
@@ -54,13 +51,13 @@ class Emulator:
     def _sample(self, program: Program, angles: NDArray[np.float64]) -> NDArray[np.float64]:
         with self.timings.measure("compile"):
             circuit = self._prepare(program, angles[0])
-            circuits = bind_and_merge(circuit.compiled, angles[:, circuit.columns])
         with self.timings.measure("execute"):
-            seed = int(self._generator.integers(2**31))
-            counts = run_noisy(circuits, circuit.noise, self.shots, seed)
-            self.circuits_run += len(circuits)
-        with self.timings.measure("postprocess"):
-            return np.array([frequencies(count, len(circuit.compiled.layout)) for count in counts])
+            found = circuit.noisy.estimate_distribution(angles[:, circuit.columns], generator=self._generator)
+            probabilities = found.values.clip(min=0.0)
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
+            counts = self._generator.multinomial(self.shots, probabilities)
+            self.circuits_run += len(angles)
+        return counts / self.shots
 
     def _prepare(self, program: Program, angles: NDArray[np.float64]) -> Prepared:
         """The template of `program` with these weights, compiled the first time it is seen."""
@@ -69,5 +66,5 @@ class Emulator:
         if key not in self.prepared:
             circuit, columns = template(program, angles)
             compiled = compile_circuit(circuit, self.device)
-            self.prepared[key] = Prepared(compiled, columns, noise_model(self.device, compiled.used_qubits))
+            self.prepared[key] = Prepared(compiled, columns, NoisyCircuit(compiled))
         return self.prepared[key]

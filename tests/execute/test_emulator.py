@@ -53,7 +53,7 @@ def test_noise_pulls_expectation_values_towards_zero_and_the_seed_repeats_them(l
         exact = layer(INPUTS)
         runs = []
         for seed in (3, 3, 4):
-            with using(Emulator(find(f"emulator/{name}"), shots=4000, seed=seed)):
+            with using(Emulator(find(f"emulator/{name}"), shots=400_000, seed=seed)):
                 runs.append(layer(INPUTS))
     assert torch.equal(runs[0], runs[1])
     assert not torch.equal(runs[0], runs[2])

@@ -234,7 +234,7 @@ def test_a_device_priced_by_the_gates_of_another_keeps_its_own_number_of_qubits(
 
 
 def test_a_note_on_the_contract_leaves_the_one_on_unknown_gates(small: Subject) -> None:
-    (row,) = estimate(small, Question(contracts={"ibm": "open"}, devices=("ibm/miami",))).rows
+    (row,) = estimate(small, Question(contracts={"ibm": "open"}, devices=("ibm/phoenix",))).rows
     assert "gates unknown" in row.note and "contract open does not cover it" in row.note
 
 

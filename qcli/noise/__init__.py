@@ -1,0 +1,1 @@
+"""Noisy expectation values of a compiled circuit under a device's calibrated errors (docs/forecast.md)."""
