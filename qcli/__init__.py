@@ -20,7 +20,8 @@ _PUBLIC = {
     "Settings": "qcli.train.run",
     "train": "qcli.train.train",
     "Question": "qcli.price.estimate",
-    "estimate_cost": "qcli.price.document",
+    "estimate_cost": "qcli.forecast.estimate",
+    "forecast": "qcli.forecast.document",
     "validate_on_hardware": "qcli.assess.validate",
     "using": "qcli.simulate.executor",
 }

@@ -69,6 +69,16 @@ def estimate_cost(
     budget: Annotated[
         str | None, typer.Option(metavar="USD", help="What is the best use of so much money?")
     ] = None,
+    max_degradation: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS", help="The cheapest device that is predicted to lose no more; exit 4 if none."
+        ),
+    ] = None,
+    forecast: Annotated[
+        bool,
+        typer.Option("--forecast/--no-forecast", help="Predict a trained run's accuracy on each device."),
+    ] = True,
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Spending rules; default: the nearest qcli.toml.")
     ] = None,
@@ -88,6 +98,7 @@ def estimate_cost(
     qcli estimate-cost runs/first
     qcli estimate-cost runs/first --device braket/garnet --breakdown
     qcli estimate-cost runs/first --detect 5 --budget 50
+    qcli estimate-cost runs/first --max-degradation 3
     qcli estimate-cost qcnn --inferences 1000 --shots 1024 --mitigation zne=1,3
     qcli estimate-cost qcnn --training --epochs 10 --samples 230
     qcli estimate-cost --diff runs/first runs/second --format markdown
@@ -95,7 +106,8 @@ def estimate_cost(
     from qcli.cli.console import note, progress
     from qcli.cli.train import pairs
     from qcli.errors import QcliError
-    from qcli.price.document import estimate_cost as estimate
+    from qcli.forecast.estimate import estimate_cost as estimate
+    from qcli.forecast.estimate import missed
     from qcli.price.estimate import Question, verdict
     from qcli.price.policy import find_policy
     from qcli.price.sheet import load_sheets
@@ -132,13 +144,17 @@ def estimate_cost(
         include_retired=include_retired,
     )
     with progress() as bar:
-        task = bar.add_task("tracing", total=len(device or sheets.devices) * (2 if subject.run else 1))
+        task = bar.add_task(
+            "tracing", total=len(device or sheets.devices) * (2 + forecast if subject.run else 1)
+        )
         result, content = estimate(
             subject,
             question,
             max_flips=max_flips,
             detect=detect,
             budget=_money(budget),
+            max_degradation=max_degradation,
+            forecast=forecast,
             on_step=lambda step: bar.update(task, advance=1, description=step),
         )
     _show(content, form, breakdown)
@@ -150,7 +166,7 @@ def estimate_cost(
         note(
             f"report: {write_report(run.path)}\nnext: qcli validate-on-hardware {run.path} --device emulator/garnet"
         )
-    if (refusal := verdict(result)) is not None:
+    if (refusal := verdict(result) or missed(content)) is not None:
         raise refusal
 
 

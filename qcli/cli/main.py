@@ -9,8 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from qcli.cli.devices import devices
+from qcli.cli.devices import app as devices
 from qcli.cli.estimate_cost import estimate_cost
+from qcli.cli.forecast import app as forecast
 from qcli.cli.ledger import ledger
 from qcli.cli.prices import app as prices
 from qcli.cli.train import train
@@ -24,8 +25,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, estimate_cost, validate_on_hardware, devices, ledger):
+for command in (train, estimate_cost, validate_on_hardware, ledger):
     app.command()(command)
+app.add_typer(devices, name="devices")
+app.add_typer(forecast, name="forecast")
 app.add_typer(prices, name="prices")
 
 
@@ -51,6 +54,7 @@ def main(
     \b
     qcli train qcnn --data digits:0,1 --out runs/first
     qcli estimate-cost runs/first --inferences 48 --shots 512
+    qcli forecast runs/first --device braket/garnet --why
     qcli validate-on-hardware runs/first --device emulator/garnet
     """
 

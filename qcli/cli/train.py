@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from qcli.errors import QcliError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.progress import Progress, TaskID
 
     from qcli.train.loop import Epoch
-    from qcli.train.run import Run, Settings
+    from qcli.train.run import Noise, Run, Settings
+    from qcli.train.train import Weights
+
+RecordT = TypeVar("RecordT", bound="BaseModel")
 
 
 def train(
@@ -57,7 +64,24 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Run directory; default runs/<model>-<data>-<time>.")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE", help="Fine-tune afterwards under a device's noise: emulator/<device>."
+        ),
+    ] = None,
+    noise_epochs: Annotated[
+        int | None, typer.Option(help="With --noise: epochs of fine-tuning at most; default 10.")
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(help="With --noise: shots per circuit to train for; default 512.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Go on with an interrupted run, or with --noise fine-tune a finished one."
+        ),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
 ) -> None:
     """Train a hybrid model on simulators and compare it with classical baselines on the same split.
@@ -66,6 +90,7 @@ def train(
     qcli train qcnn --data digits:3,6 --seeds 3
     qcli train ./mine.py --data measurements.csv --target class --set wires=6
     qcli train --resume runs/qcnn-digits-3-6-20260405-120000
+    qcli train --resume runs/first --noise emulator/garnet
     """
     from qcli.cli.console import note, progress
     from qcli.train.train import engine_of, prepare
@@ -77,12 +102,13 @@ def train(
             "qcli train",
             "qcli train qcnn, or qcli train --resume RUN",
         )
+    wanted = _noise(noise, noise_epochs, shots)
     with progress() as bar:
         if resume is not None:
             from qcli.train.run import Run
 
             _refuse_settings(context)
-            run = Run.open(resume)
+            run = _with_noise(Run.open(resume), wanted)
         else:
             assert model is not None
             settings = _settings(
@@ -96,11 +122,16 @@ def train(
                 engine=engine,
                 precision=precision,
             )
-            run = prepare(model, data, target, pairs(set_ or []), test_size, settings, out)
+            run = prepare(
+                model, data, target, pairs(set_ or []), test_size, settings, out, wanted, _check_noise
+            )
         choice = engine_of(run)
         note(f"engine: {choice.engine}, {run.info.training.precision} ({choice.reason})")
         try:
-            go_on(run, _Bar(bar, run))
+            if run.info.noise is None:
+                go_on(run, _training_bar(bar, run))
+            else:
+                go_on(run, _training_bar(bar, run), partial(_fine_tune, bar, run))
         except KeyboardInterrupt:
             raise _stopped(run, "interrupted", "", 130) from None
         except OSError as error:
@@ -108,6 +139,48 @@ def train(
                 raise
             raise _stopped(run, "the disk is full", "free some space, then ", 1) from error
     _show(run, json_)
+
+
+def _noise(device: str | None, epochs: int | None, shots: int | None) -> Noise | None:
+    """What --noise, --noise-epochs and --shots ask for; the device by its one name."""
+    given = {"epochs": epochs, "shots": shots}
+    options = {"epochs": "noise-epochs", "shots": "shots"}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if device is None:
+        if chosen:
+            raise QcliError(
+                f"--{options[next(iter(chosen))]} is for --noise", "qcli train", "add --noise emulator/garnet"
+            )
+        return None
+    from qcli.forecast.finetune import emulated
+    from qcli.train.run import Noise
+
+    return _checked(Noise, {"device": emulated(device).emulator, **chosen}, options)
+
+
+def _check_noise(run: Run) -> None:
+    if run.info.noise is not None:
+        from qcli.forecast.finetune import check
+
+        check(run)
+
+
+def _with_noise(run: Run, noise: Noise | None) -> Run:
+    """A run that is to be fine-tuned under `noise`, if given, from now on."""
+    if noise is None:
+        return run
+    noisy = replace(run, info=run.info.model_copy(update={"noise": noise}))
+    _check_noise(noisy)
+    noisy.save()
+    return noisy
+
+
+def _fine_tune(bar: Progress, run: Run, seed: int, weights: Weights) -> tuple[Weights, dict[str, Any]]:
+    from qcli.forecast.finetune import fine_tune
+
+    assert run.info.noise is not None
+    steps = 2 * run.info.noise.epochs * _steps_per_epoch(run)
+    return fine_tune(run, _Bar(bar, steps, f"under {run.info.noise.device}, "), seed, weights)
 
 
 def _stopped(run: Run, why: str, first: str, exit_code: int) -> QcliError:
@@ -124,7 +197,7 @@ def _refuse_settings(context: typer.Context) -> None:
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in ("resume", "json_")
+        if parameter.name not in ("resume", "json_", "noise", "noise_epochs", "shots")
         and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
     ]
     if given:
@@ -139,30 +212,37 @@ def _show(run: Run, as_json: bool) -> None:
     from qcli.cli.console import answer, note
     from qcli.files import read_json
     from qcli.report.html import write_report
+    from qcli.report.noise_aware import noise_aware_table
     from qcli.report.tables import metrics_table
 
     metrics = read_json(run.path / "metrics.json", "qcli.metrics/1")
     report = write_report(run.path)
-    answer(
-        {"run": str(run.path), **metrics},
-        [metrics_table(metrics, run.info.model.name, run.info.parameters.total)],
-        as_json,
+    tables = (
+        metrics_table(metrics, run.info.model.name, run.info.parameters.total),
+        noise_aware_table(metrics),
     )
+    answer({"run": str(run.path), **metrics}, [table for table in tables if table is not None], as_json)
     note(f"run: {run.path}\nreport: {report}\nnext: qcli estimate-cost {run.path}")
 
 
 def _settings(**values: object) -> Settings:
-    from pydantic import ValidationError
-
     from qcli.train.run import Settings
 
+    return _checked(Settings, values, {})
+
+
+def _checked(kind: type[RecordT], values: Mapping[str, object], options: Mapping[str, str]) -> RecordT:
+    """A record of options; `options` names those that are not called as its field is."""
+    from pydantic import ValidationError
+
     try:
-        return Settings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
+        field = str(first["loc"][0])
+        name = options.get(field, field)
         raise QcliError(
-            f"--{name} {values[name]}: {first['msg']}", f"--{name}", "see qcli train --help"
+            f"--{name} {values[field]}: {first['msg']}", f"--{name}", "see qcli train --help"
         ) from None
 
 
@@ -178,22 +258,29 @@ def pairs(settings: list[str], option: str = "--set", example: str = "wires=6") 
     return dict(setting.partition("=")[::2] for setting in settings)
 
 
-class _Bar:
-    """Shows training as one progress bar over all steps of all seeds."""
+def _steps_per_epoch(run: Run) -> int:
+    return -(-run.info.split.train // run.info.training.batch)
 
-    def __init__(self, bar: Progress, run: Run) -> None:
-        training = run.info.training
-        self.steps_per_epoch = -(-run.info.split.train // training.batch)
-        self.total = training.seeds * training.epochs * self.steps_per_epoch
-        self.bar = bar
+
+def _training_bar(bar: Progress, run: Run) -> _Bar:
+    training = run.info.training
+    return _Bar(bar, training.seeds * training.epochs * _steps_per_epoch(run))
+
+
+class _Bar:
+    """Shows training as one progress bar over all steps of all seeds; `what` stands before each of its texts."""
+
+    def __init__(self, bar: Progress, total: int, what: str = "") -> None:
+        self.total = total
+        self.bar, self.what = bar, what
         self.task: TaskID = bar.add_task("starting", total=self.total)
         self.latest: Epoch | None = None
 
     def on_start(self, seed: int, steps_done: int) -> None:
-        self.bar.update(self.task, advance=steps_done, description=f"seed {seed}")
+        self.bar.update(self.task, advance=steps_done, description=f"{self.what}seed {seed}")
 
     def on_step(self, seed: int, epoch: int, loss: float) -> None:
-        text = f"seed {seed} epoch {epoch} loss {loss:.3f}"
+        text = f"{self.what}seed {seed} epoch {epoch} loss {loss:.3f}"
         if self.latest is not None:
             text += f" val. accuracy {self.latest.val_accuracy:.1%}"
         self.bar.update(self.task, advance=1, description=text)

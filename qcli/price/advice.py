@@ -182,8 +182,10 @@ def priced_plans(
 
 
 def _contrast(row: Row, steps: int) -> float | None:
-    """The compiled circuit's estimated success, rounded down to steps, so that alike devices share a plan."""
-    return None if row.success is None else max(1, int(steps * row.success)) / steps
+    """The forecast's, or the compiled circuit's estimated success; rounded down to steps, so that alike devices share a
+    plan."""
+    contrast = row.success if row.contrast is None else row.contrast
+    return None if contrast is None else max(1, int(steps * contrast)) / steps
 
 
 def _priced_plan(

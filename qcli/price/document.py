@@ -1,61 +1,18 @@
 """The content of estimates/*.json: an estimate with its cliffs and advice as plain data, money as strings."""
 
-import logging
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from qcli.files import write_json
 from qcli.price import advice
-from qcli.price.advice import Advice, Comparison, advise, check
+from qcli.price.advice import Advice, Comparison
 from qcli.price.bill import MachineTime, Plan
 from qcli.price.cliffs import Cliff, cliffs
-from qcli.price.estimate import Estimate, Question, Row, estimate
-from qcli.price.subject import Subject, subject_of
+from qcli.price.estimate import Estimate, Row
 
 SCHEMA = "qcli.estimate/1"
-_log = logging.getLogger(__name__)
-
-
-def estimate_cost(
-    target: Subject | str,
-    question: Question | None = None,
-    *,
-    max_flips: float = 0.01,
-    detect: float | None = None,
-    budget: Decimal | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
-) -> tuple[Estimate, dict[str, Any]]:
-    """Price a run directory or an untrained model on each device, offline; a run keeps the answer in estimates/.
-
-    Args:
-        target: a run directory, a model by name or path, or a model as `subject_of` gives it.
-        question: the workload, devices and limits, such as `Question(inferences=300, devices=["braket/garnet"])`.
-        max_flips: share of labels that sampling may flip under a shot plan.
-        detect: loss of accuracy in percentage points to be shown.
-        budget: USD to make the best of.
-        on_step: called with what is done next, once a device to compile and once to plan its shots.
-
-    Returns:
-        The estimate, and its document: the content of estimates/*.json.
-
-    Raises:
-        QcliError: unknown target or device, a retired device without `include_retired`, shots outside the range of a
-            device that was named, or a question without an answer.
-    """
-    question = question or Question()
-    check(question, max_flips, detect, budget)
-    subject = subject_of(target, {}) if isinstance(target, str) else target
-    found = estimate(subject, question, on_step)
-    content = document(found, advise(found, max_flips, detect, budget, on_step))
-    if subject.run:
-        try:
-            keep(content, subject.run.path)
-        except OSError as error:
-            _log.warning("the estimate was not kept: %s: %s", error.filename, error.strerror)
-    return found, content
 
 
 def document(found: Estimate, given: Advice | None = None) -> dict[str, Any]:

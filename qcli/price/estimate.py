@@ -56,7 +56,8 @@ class Question:
 class Row:
     """One device. `gates` by a circuit's key, where a calibration is known to compile for; `device` is that record.
 
-    `success` is the smallest estimated success of a compiled circuit; `workload` is what is priced there,
+    `success` is the smallest estimated success of a compiled circuit, `contrast` what a forecast leaves of expectation
+    values, if there is one; `workload` is what is priced there,
     `two_qubit_gates` and `depth` those of the largest circuit; `other_contracts` has the cheapest bills under them.
     """
 
@@ -68,6 +69,7 @@ class Row:
     depth: int | None = None
     gates: Mapping[str, Gates] = field(default_factory=dict)
     success: float | None = None
+    contrast: float | None = None
     workload: Workload | None = None
     plans: tuple[Plan, ...] = ()
     breaches: tuple[Breach, ...] = ()
@@ -193,7 +195,9 @@ def _row(subject: Subject, question: Question, entry: Terms) -> Row:
     except QcliError as error:
         return Row(entry, device, True, error.what, largest, depth, gates, success)
     others = _under_other_contracts(question, entry, work)
-    row = Row(entry, device, True, note, largest, depth, gates, success, work, bills, other_contracts=others)
+    row = Row(
+        entry, device, True, note, largest, depth, gates, success, None, work, bills, other_contracts=others
+    )
     return _under(question.policy, row, work.inferences, question.per_month) if question.policy else row
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from qcli.errors import QcliError
 from qcli.files import read_json
-from qcli.report.inputs import Assessment, Epoch, Estimate, Metrics
+from qcli.report.estimate_inputs import Estimate
+from qcli.report.forecast_inputs import Forecast, Foreseen
+from qcli.report.inputs import Assessment, Epoch, Metrics
 from qcli.report.parse import FileT, parse, printable
 from qcli.train.run import Run, RunInfo
 
@@ -45,9 +47,17 @@ class RunFolder:
     metrics: Metrics | None
     estimate: Estimate | None
     estimate_file: str | None
+    forecasts: tuple[Forecast, ...]
     rehearsals: tuple[Rehearsal, ...]
     missing: tuple[str, ...]
     broken: tuple[str, ...]
+
+    @property
+    def foreseen(self) -> dict[str, Foreseen]:
+        """Forecasts by device: those of forecasts/, and those of the estimate for devices that have none there."""
+        rows = self.estimate.rows if self.estimate else []
+        estimated = {row.device: row.forecast for row in rows if row.forecast}
+        return estimated | {forecast.device: forecast for forecast in self.forecasts}
 
 
 def read_run(run_dir: Path) -> RunFolder:
@@ -69,6 +79,7 @@ def read_run(run_dir: Path) -> RunFolder:
         metrics=metrics,
         estimate=estimate,
         estimate_file=estimate_file,
+        forecasts=_forecasts(run_dir, missing, broken),
         rehearsals=_rehearsals(run_dir, missing, broken),
         missing=tuple(missing),
         broken=tuple(broken),
@@ -122,6 +133,14 @@ def _latest_estimate(
         return None, None
     _, name, estimate = max(dated, key=lambda entry: entry[:2])
     return printable(name), estimate
+
+
+def _forecasts(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Forecast, ...]:
+    names = [f"forecasts/{path.name}" for path in sorted((run_dir / "forecasts").glob("*.json"))]
+    if not names:
+        missing.append("forecasts/*.json")
+    read = [_optional(Forecast, run_dir, name, "qcli.forecast/1", missing, broken) for name in names]
+    return tuple(forecast for forecast in read if forecast is not None)
 
 
 def _rehearsals(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Rehearsal, ...]:

@@ -1,10 +1,14 @@
 """The answer in one sentence, and the commands that repeat it."""
 
 import shlex
+from collections.abc import Iterable, Mapping
 
 from qcli.report import text, view
+from qcli.report.estimate_inputs import DeviceEstimate, Estimate, Plan
 from qcli.report.folder import RunFolder
-from qcli.report.inputs import Assessment, DeviceEstimate, Estimate, Plan
+from qcli.report.forecast_inputs import Forecast, Foreseen
+from qcli.report.forecasts import best_first
+from qcli.report.inputs import Assessment
 from qcli.train.run import RunInfo
 
 NAMED = 3
@@ -18,6 +22,8 @@ def headline(folder: RunFolder) -> str:
         parts.append(_rehearsed([rehearsal.assessment for rehearsal in folder.rehearsals]))
     elif folder.metrics is not None:
         parts.append(_trained(folder))
+    if folder.foreseen:
+        parts.append(_forecast(folder.foreseen))
     if folder.estimate is not None:
         parts.append(_priced(folder.estimate))
     return "; ".join(parts) + "." if parts else f"{folder.run.model.name} has not finished training."
@@ -47,6 +53,19 @@ def _rehearsed(assessments: list[Assessment]) -> str:
     if len(assessments) > NAMED:
         sentences.append(f"{len(assessments) - NAMED} more below")
     return ", ".join(sentences)
+
+
+def _forecast(found: Mapping[str, Foreseen]) -> str:
+    ordered = best_first(found)
+    (best, first), (worst, last) = ordered[0], ordered[-1]
+    if best == worst:
+        return f"forecast on {best}: {_accuracy(first)}"
+    return f"forecast on {len(ordered)} devices: {_accuracy(first)} on {best} to {_accuracy(last)} on {worst}"
+
+
+def _accuracy(found: Foreseen) -> str:
+    accuracy = found.accuracy
+    return f"{text.percent(accuracy.value)} ({text.percent_range(accuracy.low, accuracy.high)})"
 
 
 def _priced(estimate: Estimate) -> str:
@@ -80,12 +99,25 @@ def commands(folder: RunFolder) -> list[str]:
     lines = [_train(folder.run)]
     if (estimate := folder.estimate) is not None:
         lines.append(shlex.join(["qcli", "estimate-cost", "RUN", *_asked(estimate)]))
+    for options, devices in _forecast_questions(folder.forecasts).items():
+        named = [word for name in devices for word in ("--device", name)]
+        lines.append(shlex.join(["qcli", "forecast", "RUN", *named, *options]))
     for rehearsal in folder.rehearsals:
         asked = rehearsal.assessment
         words = ["qcli", "validate-on-hardware", "RUN", "--device", asked.device]
         words += _options({"inferences": asked.inferences, "shots": asked.shots, "seed": asked.seed})
         lines.append(shlex.join(words))
     return lines
+
+
+def _forecast_questions(forecasts: Iterable[Forecast]) -> dict[tuple[str, ...], list[str]]:
+    """Devices by the options that they were asked with."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in forecasts:
+        words = _options({"inferences": each.inferences, "shots": each.shots, "date": each.on})
+        words += ["--why"] * (each.why is not None) + ["--mitigation"] * (each.mitigation is not None)
+        found.setdefault(tuple(words), []).append(each.device)
+    return found
 
 
 def _asked(estimate: Estimate) -> list[str]:
@@ -100,6 +132,8 @@ def _asked(estimate: Estimate) -> list[str]:
     for name in estimate.devices:
         words += ["--device", name]
     words += ["--hybrid-job"] * estimate.hybrid_job
+    if estimate.recommendation is not None and estimate.recommendation.max_degradation is not None:
+        words += _options({"max-degradation": estimate.recommendation.max_degradation})
     words += ["--per-month", str(estimate.per_month)] if estimate.per_month > 1 else []
     for provider, name in estimate.contracts.items():
         words += ["--contract", f"{provider}={name}"]

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qcli.files import write_atomic
-from qcli.report import bills, headline, plots, text, view
+from qcli.report import bills, forecast_page, headline, noise_aware, plots, spending, text, view
+from qcli.report.estimate_inputs import Estimate
 from qcli.report.folder import Rehearsal, RunFolder, read_run
-from qcli.report.inputs import Estimate
+from qcli.report.inputs import NoiseAware
 from qcli.report.parse import parse
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _content(folder: RunFolder) -> dict[str, Any]:
         "headline": headline.headline(folder),
         "commands": headline.commands(folder),
         "metrics": metrics,
+        "tuned": _tuned(metrics.noise_aware) if metrics and metrics.noise_aware else None,
         "metrics_rows": view.metrics_rows(metrics, run.model.name, parameters) if metrics else [],
         "training_plot": Markup(
             plots.training_curves(folder.history, metrics.chosen_seed if metrics else None)
@@ -91,8 +93,19 @@ def _content(folder: RunFolder) -> dict[str, Any]:
         ),
         "estimate": None,
         **(_cost(estimate) if estimate else {}),
+        **forecast_page.content(folder),
         "rehearsals": [_rehearsal(rehearsal) for rehearsal in folder.rehearsals],
         "shown_samples": SHOWN_SAMPLES,
+    }
+
+
+def _tuned(content: NoiseAware) -> dict[str, Any]:
+    return {
+        "title": noise_aware.tuned_title(content),
+        "header": ("weights", *noise_aware.HEADERS),
+        "rows": noise_aware.tuned_rows(content),
+        "verdict": content.verdict,
+        "notes": noise_aware.tuned_notes(content),
     }
 
 
@@ -107,16 +120,18 @@ def _cost(estimate: Estimate) -> dict[str, Any]:
         "each": bills.each(estimate),
         "cost_plot": Markup(plots.cost_bars(estimate)),
         "basis": [(word, BASIS[word]) for word in BASIS if word in _bases(devices)],
+        "forecast_header": bills.FORECAST_HEADER,
+        "forecast_legend": bills.forecast_legend(estimate),
         "cliffs": bills.cliff_rows(estimate),
-        "shots": bills.shot_rows(estimate),
-        "shot_header": bills.shot_header(estimate),
-        "shot_title": bills.shot_title(estimate) if estimate.shot_plans else "",
-        "shot_legend": bills.SHOT_LEGEND,
-        "compared": bills.compared_text(estimate.compared) if estimate.compared else "",
-        "detect_header": bills.detect_header(estimate) if estimate.detect else [],
-        "detect_rows": bills.detect_rows(estimate) if estimate.detect else [],
-        "budget_header": bills.BUDGET_HEADER,
-        "budget_rows": bills.budget_rows(estimate) if estimate.budget else [],
+        "shots": spending.shot_rows(estimate),
+        "shot_header": spending.shot_header(estimate),
+        "shot_title": spending.shot_title(estimate) if estimate.shot_plans else "",
+        "shot_legend": spending.SHOT_LEGEND,
+        "compared": spending.compared_text(estimate.compared) if estimate.compared else "",
+        "detect_header": spending.detect_header(estimate) if estimate.detect else [],
+        "detect_rows": spending.detect_rows(estimate) if estimate.detect else [],
+        "budget_header": spending.BUDGET_HEADER,
+        "budget_rows": spending.budget_rows(estimate) if estimate.budget else [],
         "pareto_plot": Markup(plots.pareto(estimate)),
     }
 

@@ -1,24 +1,14 @@
-"""The result files of a run directory as the report reads them.
+"""What training and rehearsals wrote into a run directory, as the report reads it.
 
 A file may hold more than is named here; what is named must be there with the right type. Shares and
 accuracies are fractions in [0, 1], degradation is in percentage points, times in seconds, money in USD.
 """
 
-from decimal import Decimal
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from qcli.report.parse import File
-
-
-def _not_binary(value: object) -> object:
-    if isinstance(value, float):
-        raise ValueError("money is written as a string, not as a binary float")
-    return value
-
-
-Money = Annotated[Decimal, BeforeValidator(_not_binary), Field(ge=0, lt=Decimal(10) ** 30, decimal_places=60)]
+from qcli.report.parse import File, Money
 
 
 class Epoch(File):
@@ -71,6 +61,67 @@ class Summary(File):
     ece: Spread
 
 
+class Tested(File):
+    """Test samples in simulation or on a device: `loss` is the mean cross-entropy in nats, `margin` that by which the
+    right class is ahead in probability, `flips` the share of labels that differ from simulation's."""
+
+    accuracy: float
+    loss: float
+    margin: float
+    flips: float | None = None
+
+
+class Attenuation(File):
+    """noisy ≈ a · exact + b for the outputs of one circuit; root mean squares of what that leaves and explains."""
+
+    a: list[float]
+    b: list[float]
+    residual: float
+    deviation: float
+    r2: float
+
+
+class TunedWeights(File):
+    name: str
+    simulation: Tested
+    device: Tested
+    validation_loss: float
+    fits: list[Attenuation]
+
+
+class Difference(File):
+    value: float
+    low: float
+    high: float
+
+
+class Gain(File):
+    accuracy: Difference
+    loss: Difference
+
+
+class ErrorFactors(File):
+    gates: float
+    readout: float
+
+
+class NoiseAware(File):
+    """Fine-tuning under a device's noise, its expected errors times `error_factors`; `gain_over` other
+    weights is that of the noise-aware ones, on the device."""
+
+    device: str
+    calibrated_on: str
+    error_factors: ErrorFactors
+    shots: int
+    epochs: int
+    test_samples: int
+    weights: list[TunedWeights]
+    kept: str
+    gain_over: dict[str, Gain]
+    interval: str
+    verdict: str
+
+
 class Metrics(File):
     """metrics.json."""
 
@@ -81,6 +132,7 @@ class Metrics(File):
     test_samples: int | None = None
     interval: str = "95 %"
     verdict: str = ""
+    noise_aware: NoiseAware | None = None
 
     @model_validator(mode="after")
     def _chosen_seed_is_listed(self) -> Self:
@@ -100,222 +152,6 @@ class Metrics(File):
     @property
     def chosen(self) -> SeedScores:
         return next(scores for scores in self.seeds if scores.seed == self.chosen_seed)
-
-
-class BillLine(File):
-    text: str
-    quantity: Money
-    unit_usd: Money
-    usd: Money
-
-
-class MachineTime(File):
-    low: float | None = Field(default=None, ge=0)
-    high: float | None = Field(default=None, ge=0)
-    basis: str | None = None
-    source: str | None = None
-
-
-class Plan(File):
-    """`barred` says why a plan is never chosen."""
-
-    name: str
-    tasks: int | None = None
-    shots: int | None = None
-    usd: Money
-    usd_low: Money | None = None
-    usd_high: Money | None = None
-    usd_per_inference: Money | None = None
-    barred: str = ""
-    remarks: list[str] = Field(default_factory=list)
-    machine_time_s: MachineTime | None = None
-    lines: list[BillLine] = Field(default_factory=list)
-
-
-class Queue(File):
-    """Waiting times seen in public, in seconds."""
-
-    low: float
-    high: float
-    what: str = ""
-    basis: str | None = None
-    source: str | None = None
-
-
-class Cliff(File):
-    """A small choice that costs much; `effect` says what the amount is."""
-
-    name: str
-    effect: str
-    usd: Money
-    what: str
-    fix: str
-
-
-class Price(File):
-    source: str | None = None
-    verified_on: str | None = None
-    basis: str | None = None
-    contract: str | None = None
-    other_contracts: dict[str, Money] = Field(default_factory=dict)
-
-
-class Calibration(File):
-    calibrated_on: str | None = None
-    source: str | None = None
-
-
-class DeviceEstimate(File):
-    """One device; gate counts are None where it does not fit or no calibration is known."""
-
-    device: str
-    kind: str = "qpu"
-    status: str = ""
-    fits: bool
-    note: str | None = None
-    qubits: int | None = None
-    two_qubit_gates: int | None = None
-    depth: int | None = None
-    plans: list[Plan] = Field(default_factory=list)
-    cheapest: str | None = None
-    usd_per_inference: Money | None = None
-    usd_per_month: Money | None = None
-    machine_time_s: MachineTime | None = None
-    queue: Queue | None = None
-    price: Price | None = None
-    calibration: Calibration | None = None
-    cliffs: list[Cliff] = Field(default_factory=list)
-    breaches: list[str] = Field(default_factory=list)
-
-    @property
-    def compiled(self) -> bool:
-        """Whether it fits is known from compiling the model's circuits for it."""
-        return self.fits and self.two_qubit_gates is not None
-
-    @property
-    def cheapest_plan(self) -> Plan | None:
-        named = [plan for plan in self.plans if plan.name == self.cheapest]
-        allowed = [plan for plan in self.plans if not plan.barred]
-        return min(named or allowed, key=lambda plan: plan.usd, default=None)
-
-
-class Training(File):
-    epochs: int
-    batch: int
-    rows: int
-    validation: int
-    gradient: str
-    circuits_per_sample: int
-
-
-class UniformShots(File):
-    shots: int
-    flip_rate: float
-
-
-class TwoStageShots(File):
-    first: int
-    band: float
-    unit: str
-    second: int
-    revisited: float
-    flip_rate: float
-    expected_shots: float
-
-
-class AskedShots(File):
-    flip_rate: float
-    usd: Money | None = None
-
-
-class ShotPlan(File):
-    """How many shots keep label flips by sampling under `max_flips`, and what they cost on a device."""
-
-    device: str
-    samples: int
-    max_flips: float
-    method: str
-    contrast: float | None = None
-    asked: AskedShots
-    uniform: UniformShots | None = None
-    uniform_usd: Money | None = None
-    two_stage: TwoStageShots | None = None
-    two_stage_usd: Money | None = None
-    flip_rate_at_most: float
-
-
-class Compared(File):
-    """The classifier whose loss is to be shown; `available` samples are in the test set."""
-
-    accuracy: float
-    classes: int
-    basis: str
-    available: int | None = None
-
-
-class Detect(File):
-    """Inferences that show a loss of `points`, by power, and what they cost on each device, in the same order."""
-
-    points: float
-    needed: dict[str, int]
-    usd: dict[str, list[Money | None]]
-
-
-class Spending(File):
-    device: str
-    inferences: int
-    shots: int
-    usd: Money
-    detectable: float | None = None
-
-
-class Budget(File):
-    usd: Money
-    devices: list[Spending]
-
-
-class CurvePoint(File):
-    inferences: int
-    usd: Money
-    detectable: float | None = None
-
-
-class Curve(File):
-    device: str
-    points: list[CurvePoint]
-
-
-class Vendor(File):
-    name: str
-    what: str
-
-
-class Estimate(File):
-    """estimates/*.json."""
-
-    rows: list[DeviceEstimate]
-    created: str = ""
-    model: str = ""
-    run: str | None = None
-    devices: list[str] = Field(default_factory=list)
-    inferences: int
-    shots: int
-    circuits_per_inference: int | None = None
-    wires: int | None = None
-    unit: str = "inference"
-    training: Training | None = None
-    mitigation: str = ""
-    hybrid_job: bool = False
-    per_month: int = 1
-    contracts: dict[str, str] = Field(default_factory=dict)
-    cliffs: list[Cliff] = Field(default_factory=list)
-    unknown: list[Vendor] = Field(default_factory=list)
-    policy: str | None = None
-    shot_plans: list[ShotPlan] = Field(default_factory=list)
-    compared: Compared | None = None
-    detect: Detect | None = None
-    budget: Budget | None = None
-    curves: list[Curve] = Field(default_factory=list)
 
 
 class Accuracy(File):

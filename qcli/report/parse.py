@@ -1,9 +1,10 @@
 """From the plain content of a file to checked values."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from qcli.errors import QcliError
 
@@ -13,6 +14,19 @@ class File(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
+
+def _not_binary(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError("money is written as a string, not as a binary float")
+    return value
+
+
+_LARGEST = Decimal(10) ** 30
+Money = Annotated[Decimal, BeforeValidator(_not_binary), Field(ge=0, lt=_LARGEST, decimal_places=60)]
+Difference = Annotated[
+    Decimal, BeforeValidator(_not_binary), Field(gt=-_LARGEST, lt=_LARGEST, decimal_places=60)
+]
+"""Of two amounts of money."""
 
 FileT = TypeVar("FileT", bound=File)
 

@@ -1,55 +1,38 @@
-"""Plots as SVG text to stand inside a page: same data, same bytes.
+"""Plots of training, rehearsals and bills as SVG text; every series differs in shape or dash as well as in colour."""
 
-Colours are Okabe and Ito's, told apart with any colour vision, and every series differs in shape or dash
-as well. Text and axes take the colour of the page around them.
-"""
-
-import io
 import math
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from qcli.report import text
+from qcli.report.estimate_inputs import DeviceEstimate, Estimate, Plan
 from qcli.report.folder import Sample
-from qcli.report.inputs import DeviceEstimate, Epoch, Estimate, Plan
+from qcli.report.inputs import Epoch
+from qcli.report.svg import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALETTE,
+    PURPLE,
+    VERMILLION,
+    legend_line,
+    new_figure,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-BLUE, VERMILLION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
-PALETTE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, "#56B4E9")
 DASHES = ("-", "--", ":")
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")
-PAGE_COLOUR = "#010203"
-"""Stands for the colour of the text around the plot until the SVG is written."""
-
-LONGEST_NAME = 32
 PLAN_COLOURS = {
     "separate": BLUE,
     "program-sets": GREEN,
     "parametrised": GREEN,
     "job": ORANGE,
     "debiased": VERMILLION,
-}
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "qcli",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": PAGE_COLOUR,
-    "axes.labelcolor": PAGE_COLOUR,
-    "text.color": PAGE_COLOUR,
-    "xtick.color": PAGE_COLOUR,
-    "ytick.color": PAGE_COLOUR,
-    "legend.frameon": False,
 }
 
 
@@ -63,7 +46,7 @@ def training_curves(history: Sequence[Epoch], chosen_seed: int | None = None) ->
     Returns:
         An `<svg>` element.
     """
-    with _figure(8.6, 3.3, "training") as (figure, svg):
+    with new_figure(8.6, 3.3, "training") as (figure, svg):
         panels = figure.subplots(1, 2)
         draw = ((panels[0], "loss", "val_loss", 1), (panels[1], "accuracy", "val_accuracy", 100))
         seeds = sorted({line.seed for line in history})
@@ -87,8 +70,8 @@ def training_curves(history: Sequence[Epoch], chosen_seed: int | None = None) ->
         panels[0].set_ylabel("loss")
         panels[1].set_ylabel("accuracy (%)")
         entries = [
-            _legend_line(BLUE, linestyle="--", linewidth=2, label="training"),
-            _legend_line(VERMILLION, linestyle="-", linewidth=2, label="validation"),
+            legend_line(BLUE, linestyle="--", linewidth=2, label="training"),
+            legend_line(VERMILLION, linestyle="-", linewidth=2, label="validation"),
         ]
         panels[0].legend(handles=entries, loc="upper right")
     return svg[0]
@@ -108,13 +91,13 @@ def expectation_scatter(samples: Sequence[Sample], device: str) -> str:
     Returns:
         An `<svg>` element.
     """
-    with _figure(4.8, 4.6, f"scatter-{device}") as (figure, svg):
+    with new_figure(4.8, 4.6, f"scatter-{device}") as (figure, svg):
         axes = figure.subplots()
         largest = max(
             (abs(z) for each in samples for z in each.z_simulated + each.z_device if z == z), default=1
         )
         limit = 1.05 * max(1.0, largest)
-        axes.plot([-limit, limit], [-limit, limit], color="#888888", linewidth=1, label="no change")
+        axes.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=1, label="no change")
         kinds = (
             (False, BLUE, "o", "same prediction"),
             (True, VERMILLION, "X", "flipped prediction"),
@@ -135,7 +118,7 @@ def expectation_scatter(samples: Sequence[Sample], device: str) -> str:
         if limit < 1.1:
             axes.set(xticks=[-1, -0.5, 0, 0.5, 1], yticks=[-1, -0.5, 0, 0.5, 1])
         axes.set_xlabel("simulated ⟨Z⟩ (dimensionless)")
-        axes.set_ylabel(f"⟨Z⟩ on {_short(device)} (dimensionless)")
+        axes.set_ylabel(f"⟨Z⟩ on {short(device)} (dimensionless)")
         axes.legend(loc="upper left", fontsize=9)
     return svg[0]
 
@@ -154,12 +137,12 @@ def cost_bars(estimate: Estimate) -> str:
     bars, ticks, position = [], [], 0.0
     for row in fitting:
         plans = shown[row.device]
-        remark = f" ({_short(row.status)})" if row.status not in ("", "online") else ""
-        label = _short(row.device) + remark
+        remark = f" ({short(row.status)})" if row.status not in ("", "online") else ""
+        label = short(row.device) + remark
         ticks.append((position + (len(plans) - 1) / 2, label))
         bars += [(position + offset, plan, row.status == "retired") for offset, plan in enumerate(plans)]
         position += len(plans) + 0.7
-    with _figure(8.6, 0.9 + 0.26 * position, "cost") as (figure, svg):
+    with new_figure(8.6, 0.9 + 0.26 * position, "cost") as (figure, svg):
         axes = figure.subplots()
         for where, plan, retired in bars:
             colour = PLAN_COLOURS.get(plan.name, PURPLE)
@@ -178,8 +161,8 @@ def cost_bars(estimate: Estimate) -> str:
         _log_usd(axes, [plan.usd for _, plan, _ in bars])
         names = list(dict.fromkeys(plan.name for _, plan, _ in bars))
         entries = [
-            _legend_line(
-                PLAN_COLOURS.get(name, PURPLE), marker="s", markersize=8, linestyle="", label=_short(name)
+            legend_line(
+                PLAN_COLOURS.get(name, PURPLE), marker="s", markersize=8, linestyle="", label=short(name)
             )
             for name in names
         ]
@@ -208,7 +191,7 @@ def pareto(estimate: Estimate) -> str:
     if not curves:
         return ""
     curves.sort(key=lambda entry: entry[1][-1].usd)
-    with _figure(8.6, 4.6, "pareto") as (figure, svg):
+    with new_figure(8.6, 4.6, "pareto") as (figure, svg):
         axes = figure.subplots()
         for index, (device, points) in enumerate(curves):
             axes.plot(
@@ -219,7 +202,7 @@ def pareto(estimate: Estimate) -> str:
                 marker=MARKERS[index % len(MARKERS)],
                 markersize=4,
                 linewidth=1.2,
-                label=_short(device),
+                label=short(device),
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -227,7 +210,7 @@ def pareto(estimate: Estimate) -> str:
         axes.set_ylabel("detectable loss, percentage points")
         _plain_ticks(axes.xaxis)
         _plain_ticks(axes.yaxis)
-        axes.grid(color="#888888", alpha=0.3, linewidth=0.6)
+        axes.grid(color=GREY, alpha=0.3, linewidth=0.6)
         figure.legend(loc="outside right upper", fontsize=8)
     return svg[0]
 
@@ -241,16 +224,6 @@ def _plain_ticks(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-def _legend_line(colour: str, **style: Any) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color=colour, **style)
-
-
 def _log_usd(axes: "Axes", amounts: Sequence[Decimal]) -> None:
     from matplotlib.ticker import LogLocator
 
@@ -260,29 +233,5 @@ def _log_usd(axes: "Axes", amounts: Sequence[Decimal]) -> None:
     _plain_ticks(axes.xaxis)
     axes.set_xlabel("USD in all (log scale)")
     axes.set_axisbelow(True)
-    axes.grid(axis="x", color="#888888", alpha=0.3, linewidth=0.6)
+    axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
     axes.tick_params(axis="y", length=0)
-
-
-@contextmanager
-def _figure(width: float, height: float, name: str) -> Iterator[tuple["Figure", list[str]]]:
-    """A figure of `width` x `height` inches; on leaving, its SVG is put in the list given."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    svg: list[str] = []
-    with rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, svg
-        svg.append(_inline(figure, name))
-
-
-def _inline(figure: "Figure", name: str) -> str:
-    buffer = io.StringIO()
-    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    written = buffer.getvalue()
-    svg = written[written.index("<svg") :].strip().replace(PAGE_COLOUR, "currentColor")
-    prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
-    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\1{prefix}-", svg)
-    return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)

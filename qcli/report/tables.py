@@ -1,4 +1,4 @@
-"""Terminal tables, readable in 100 columns, made from the plain content of a run directory's files."""
+"""Terminal tables, readable in 110 columns, made from the plain content of a run directory's files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,11 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from qcli.price.diff import Diff
-from qcli.report import bills, plots, text, view
-from qcli.report.inputs import Assessment, Estimate, Metrics
+from qcli.report import bills, spending, svg, text, view
+from qcli.report.estimate_inputs import Estimate
+from qcli.report.forecasts import ForecastRow
+from qcli.report.inputs import Assessment, Metrics
 from qcli.report.parse import parse
 
 CHEAPEST = "◂"
+NARROWEST_NAME = 20
+"""Characters that a device's name keeps where large bills stand beside forecasts."""
+
+LONGEST_RANGE = 13
+"""Characters of a range of amounts on one line."""
 
 
 def metrics_table(metrics: Mapping[str, Any], model_name: str, parameters: int | None = None) -> Table:
@@ -29,7 +36,7 @@ def metrics_table(metrics: Mapping[str, Any], model_name: str, parameters: int |
     content = parse(Metrics, metrics, "metrics.json")
     samples = f", {content.test_samples} samples" if content.test_samples else ""
     method = f"intervals, {content.level}: {content.method}" if content.method else ""
-    table = _table(f"Test set{samples}", "\n".join(line for line in (content.verdict, method) if line))
+    table = new_table(f"Test set{samples}", "\n".join(line for line in (content.verdict, method) if line))
     table.add_column("model", overflow="fold")
     for header in ("parameters", "accuracy", f"{content.level} interval", "macro-F1", "ECE"):
         table.add_column(header, justify="right", no_wrap=True)
@@ -55,14 +62,21 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
     legend.append("second line of USD: its range, where the bill is by time")
     legend.append(bills.queue_text(content))
     legend += [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
-    table = _table(bills.estimate_title(content), "\n".join(legend))
+    forecasts = bills.forecast_legend(content)
+    caption = Text("\n".join([*legend, *forecasts]))
+    if content.recommendation is not None:
+        caption.append(f"\n{content.recommendation.text}", "bold")
+    table = new_table(bills.estimate_title(content), caption)
     table.padding = 0
-    table.add_column("device", overflow="fold", min_width=_longest(row.device for row in rows))
+    width = NARROWEST_NAME if forecasts else longest(row.device for row in rows)
+    table.add_column("device", overflow="fold", min_width=width)
     table.add_column("2q\ndepth", justify="right", no_wrap=True)
     table.add_column("plan\ntasks", no_wrap=True)
     for header in ("USD", f"USD per\n{bills.each(content)}", "machine\ntime"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("price\nchecked on", no_wrap=True)
+    if forecasts:
+        table.add_column("\n".join(bills.FORECAST_HEADER), justify="right", no_wrap=True)
     for row in rows:
         plan = row.plan
         note = f" [{notes.index(row.note) + 1}]" if row.note else ""
@@ -73,13 +87,23 @@ def estimate_table(estimate: Mapping[str, Any]) -> Table:
             ),
             Text(f"{row.two_qubit_gates}\n{row.depth}"),
             Text.assemble((plan.name, "bold"), f"\n{plan.tasks}") if plan else Text(text.NONE),
-            Text.assemble((plan.usd, "bold"), f"\n{plan.usd_range}") if plan else Text(text.NONE),
+            Text.assemble((plan.usd, "bold"), f"\n{_broken(plan.usd_range)}") if plan else Text(text.NONE),
             Text(plan.usd_each if plan else text.NONE),
             Text(f"{row.machine_time}\n{row.time_basis}"),
             Text(f"{row.verified_on}\n{row.price_basis}"),
+            *([_foreseen(row.forecast)] if forecasts else []),
             style="dim" if row.status == "retired" or row.breaches else "",
         )
     return table
+
+
+def _broken(amounts: str) -> str:
+    """A range of large amounts on two lines."""
+    return amounts.replace("–", "–\n") if len(amounts) > LONGEST_RANGE else amounts
+
+
+def _foreseen(row: ForecastRow | None) -> Text:
+    return Text.assemble((row.brief, "bold"), f"\n{row.degradation}") if row else Text(text.NONE)
 
 
 def cliff_table(estimate: Mapping[str, Any]) -> Table | None:
@@ -87,7 +111,7 @@ def cliff_table(estimate: Mapping[str, Any]) -> Table | None:
     rows = bills.cliff_rows(parse(Estimate, estimate, "estimate"))
     if not rows:
         return None
-    table = _table("Cliffs: where a small choice costs much", "")
+    table = new_table("Cliffs: where a small choice costs much", "")
     table.add_column("cliff", no_wrap=True)
     table.add_column("USD", justify="right", overflow="fold")
     table.add_column("what, and what to do", overflow="fold")
@@ -109,7 +133,7 @@ def breakdown_tables(estimate: Mapping[str, Any]) -> list[Table]:
             chosen = f", chosen {CHEAPEST}" if plan is row.cheapest_plan else ""
             about = [f"not chosen: {plan.barred}"] if plan.barred else []
             about += [*plan.remarks, *bills.plan_remarks(row, plan)]
-            table = _table(f"{row.device}, {plan.name}{chosen}", "\n".join(about))
+            table = new_table(f"{row.device}, {plan.name}{chosen}", "\n".join(about))
             table.add_column("line", overflow="fold")
             for header in ("quantity", "USD each", "USD"):
                 table.add_column(header, justify="right", no_wrap=True)
@@ -129,10 +153,10 @@ def breakdown_tables(estimate: Mapping[str, Any]) -> list[Table]:
 def shot_plan_table(estimate: Mapping[str, Any]) -> Table | None:
     """How many shots are enough, and what they cost, on the devices that a calibration is known of."""
     content = parse(Estimate, estimate, "estimate")
-    rows = bills.shot_rows(content)
+    rows = spending.shot_rows(content)
     if not rows:
         return None
-    return _figures(bills.shot_title(content), bills.SHOT_LEGEND, bills.shot_header(content), rows)
+    return _figures(spending.shot_title(content), spending.SHOT_LEGEND, spending.shot_header(content), rows)
 
 
 def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
@@ -141,26 +165,28 @@ def spending_tables(estimate: Mapping[str, Any]) -> list[Table]:
     if content.compared is None:
         return []
     tables = []
-    compared = bills.compared_text(content.compared)
+    compared = spending.compared_text(content.compared)
     if content.detect is not None:
-        header = bills.detect_header(content)
-        tables.append(_figures(bills.detect_title(content), compared, header, bills.detect_rows(content)))
+        header = spending.detect_header(content)
+        tables.append(
+            _figures(spending.detect_title(content), compared, header, spending.detect_rows(content))
+        )
     if content.budget is not None:
-        legend = f"{bills.BUDGET_LEGEND}\n{compared}"
-        rows = bills.budget_rows(content)
-        tables.append(_figures(bills.budget_title(content), legend, bills.BUDGET_HEADER, rows))
+        legend = f"{spending.BUDGET_LEGEND}\n{compared}"
+        rows = spending.budget_rows(content)
+        tables.append(_figures(spending.budget_title(content), legend, spending.BUDGET_HEADER, rows))
     return tables
 
 
-def _longest(names: Iterable[str]) -> int:
+def longest(names: Iterable[str]) -> int:
     """The width at which no device's name is broken, as long as it is not an absurd one."""
-    return min(plots.LONGEST_NAME, max(map(len, names), default=1))
+    return min(svg.LONGEST_NAME, max(map(len, names), default=1))
 
 
 def _figures(title: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A column of devices, the others right-aligned figures."""
-    table = _table(title, caption)
-    table.add_column(header[0], overflow="fold", min_width=_longest(row[0] for row in rows))
+    table = new_table(title, caption)
+    table.add_column(header[0], overflow="fold", min_width=longest(row[0] for row in rows))
     for name in header[1:]:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
@@ -170,7 +196,7 @@ def _figures(title: str, caption: str, header: Sequence[str], rows: Sequence[Seq
 
 def diff_table(diff: Diff) -> Table:
     """Two estimates side by side."""
-    table = _table(f"{diff.before} → {diff.after}", bills.diff_facts(diff))
+    table = new_table(f"{diff.before} → {diff.after}", bills.diff_facts(diff))
     table.add_column("device", overflow="fold")
     for header in ("before", "USD", "after", "USD", "change"):
         table.add_column(header, justify="left" if header in ("before", "after") else "right", no_wrap=True)
@@ -191,7 +217,7 @@ def assessment_table(assessment: Mapping[str, Any]) -> Table:
     content = parse(Assessment, assessment, "assessment.json")
     shots = f" × {content.shots:,} shots" if content.shots else ""
     title = f"{content.device}: {content.inferences:,} inferences{shots}, the same samples in simulation"
-    table = _table(title, view.reading(content))
+    table = new_table(title, view.reading(content))
     table.add_column("measure")
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
@@ -200,11 +226,12 @@ def assessment_table(assessment: Mapping[str, Any]) -> Table:
     return table
 
 
-def _table(title: str, caption: str) -> Table:
+def new_table(title: str, caption: str | Text) -> Table:
+    """A table without columns, its title above and its caption below."""
     return Table(
         title=Text(title, "bold"),
         title_justify="left",
-        caption=Text(caption) if caption else None,
+        caption=(Text(caption) if isinstance(caption, str) else caption) or None,
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

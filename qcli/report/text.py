@@ -35,6 +35,13 @@ def usd_range(low: Decimal | None, high: Decimal | None) -> str:
     return f"{usd(low)}–{usd(high)}"
 
 
+def usd_change(amount: Decimal | None) -> str:
+    """A difference of amounts with its sign: `+3.20`, `−14.10`, `0.00`."""
+    if amount is None:
+        return NONE
+    return f"{'+' if amount > 0 else MINUS if amount < 0 else ''}{usd(abs(amount))}"
+
+
 def exact(value: Decimal) -> str:
     """All digits of `value`, with thousands separators: unit prices and quantities in a bill."""
     whole, _, fraction = f"{value:,f}".partition(".")
@@ -75,6 +82,16 @@ def points(value: float | None) -> str:
     """Percentage points with their sign: `−4.2`, `+0.5`, `0.0`."""
     text = number(value, 1)
     return text if text in (NONE, "0.0") or text.startswith(MINUS) else f"+{text}"
+
+
+def points_range(low: float, high: float) -> str:
+    """Two figures in percentage points: `−1.0 to 6.8`."""
+    return f"{number(low, 1)} to {number(high, 1)}"
+
+
+def days(value: int) -> str:
+    """An age: `1 day`, `199 days`."""
+    return f"{count(value)} day{'' if value == 1 else 's'}"
 
 
 def p_value(value: float | None) -> str:
@@ -122,6 +139,11 @@ def duration_range(low_s: float | None, high_s: float | None) -> str:
         return duration(low_s)
     factor, unit = _unit(math.sqrt(low_s * high_s) or high_s)
     return f"{_two_digits(low_s * factor)}–{_two_digits(high_s * factor)} {unit}"
+
+
+def duration_change(seconds: float) -> str:
+    """A difference of times with its sign: `+41.2 ms`, `−3.00 min`, `0 s`."""
+    return f"{'+' if seconds > 0 else MINUS if seconds < 0 else ''}{duration(abs(seconds))}"
 
 
 def _two_digits(value: float) -> str:

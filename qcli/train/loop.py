@@ -68,10 +68,13 @@ def fit(
     seed: int,
     checkpoint: Path,
     listener: Listener,
+    on_weights: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Tensor], list[Epoch]]:
     """Train `model` in place from `checkpoint` if it exists; return the best weights and the history.
 
     An interrupted training that is resumed ends with the same weights, to the bit, as one that was not.
+    `on_weights` is called before the first step and after the last of each epoch, for an executor that depends on the
+    weights.
 
     Raises:
         QcliError: the loss is no longer finite, or the checkpoint is damaged or of another model.
@@ -84,8 +87,12 @@ def fit(
         if checkpoint.is_file():
             _restore(state, checkpoint)
         listener.on_start(seed, state.history[-1].steps if state.history else 0)
+        if not _finished(state.history, settings):
+            on_weights()
         while not _finished(state.history, settings):
-            state.history.append(_epoch(state, train, validation, settings, seed, classes, listener))
+            state.history.append(
+                _epoch(state, train, validation, settings, seed, classes, listener, on_weights)
+            )
             if _best(state.history) is state.history[-1]:
                 state.best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
             _save(state, checkpoint)
@@ -112,6 +119,7 @@ def _epoch(
     seed: int,
     classes: int,
     listener: Listener,
+    on_weights: Callable[[], None],
 ) -> Epoch:
     started = time.perf_counter()
     x, y = train
@@ -142,6 +150,7 @@ def _epoch(
         total += loss.item() * len(rows)
         right += (logits.argmax(1) == y[rows]).sum().item()
         listener.on_step(seed, number, loss.item())
+    on_weights()
     val_loss, val_accuracy = _evaluate(state.model, validation, classes)
     seconds = time.perf_counter() - started
     return Epoch(seed, number, total / len(y), right / len(y), val_loss, val_accuracy, seconds, steps)

@@ -68,6 +68,14 @@ class Settings(_Record):
     precision: Literal["float32", "float64"] = "float32"
 
 
+class Noise(_Record):
+    """Fine-tuning under a device's noise after the training: at most `epochs`, for `shots` per circuit."""
+
+    device: str
+    epochs: int = Field(10, ge=1)
+    shots: int = Field(512, ge=1)
+
+
 class Parameters(_Record):
     total: int
     quantum: int
@@ -81,6 +89,7 @@ class RunInfo(_Record):
     data: DataInfo
     split: SplitInfo
     training: Settings
+    noise: Noise | None = None
     parameters: Parameters
     created: str
     versions: dict[str, str]
@@ -114,7 +123,8 @@ class Run:
             ) from None
 
     def save(self) -> None:
-        write_json(self.path / "run.json", self.info.model_dump(by_alias=True, mode="json"))
+        absent = {"noise"} if self.info.noise is None else None
+        write_json(self.path / "run.json", self.info.model_dump(by_alias=True, mode="json", exclude=absent))
 
     @property
     def weights_file(self) -> Path:

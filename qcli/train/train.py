@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +25,20 @@ from qcli.simulate.fuse import fuse
 from qcli.train.baselines import Baseline, baselines
 from qcli.train.loop import Epoch, Listener, fit, predict
 from qcli.train.metrics import Metrics, evaluate, summary
-from qcli.train.run import DataInfo, ModelInfo, Parameters, Run, RunInfo, Settings, SplitInfo, now, versions
+from qcli.train.run import (
+    DataInfo,
+    ModelInfo,
+    Noise,
+    Parameters,
+    Run,
+    RunInfo,
+    Settings,
+    SplitInfo,
+    now,
+    versions,
+)
 
+Weights = dict[str, Tensor]
 EPSILON = 0.05
 """`iterations_to_epsilon`: optimizer steps until the validation loss first came this close (in nats) to its best."""
 
@@ -75,8 +87,10 @@ def prepare(
     test_size: float | int,
     settings: Settings,
     out: Path | None,
+    noise: Noise | None = None,
+    check: Callable[[Run], None] = lambda run: None,
 ) -> Run:
-    """Check everything, then create the run directory with its run.json."""
+    """Check everything, at last with `check`, then create the run directory with its run.json."""
     source = find_model(model)
     values = parse_options(source, options)
     dataset = load(data, target)
@@ -91,6 +105,7 @@ def prepare(
         data=DataInfo(**dataset.to_json()),
         split=SplitInfo(**parts.to_json()),
         training=settings,
+        noise=noise,
         parameters=Parameters(
             total=_count(hybrid),
             quantum=sum(layer.flat_weights().numel() for layer in quantum_layers(hybrid)),
@@ -99,15 +114,24 @@ def prepare(
         versions=versions(),
     )
     run = Run(_directory(out, source.name, dataset.label), info)
+    check(run)
     run.save()
     return run
 
 
-def resume(run: Run, listener: Listener | None = None) -> Run:
-    """Train what is not trained yet of a run, then write its weights and metrics."""
+def resume(
+    run: Run,
+    listener: Listener | None = None,
+    finish: Callable[[int, Weights], tuple[Weights, dict[str, Any]]] = lambda seed, weights: (weights, {}),
+) -> Run:
+    """Train what is not trained yet of a run, then write its weights and metrics.
+
+    `finish` is given the chosen seed with its best weights, and returns those to keep and what else metrics.json is to
+    hold.
+    """
     listener = listener or Silent()
     training, validation = run.rows("train"), run.rows("validation")
-    best: dict[int, dict[str, Tensor]] = {}
+    best: dict[int, Weights] = {}
     histories: dict[int, list[Epoch]] = {}
     settings = run.info.training
     with using(Exact(settings.engine, precision_named(settings.precision))):
@@ -120,9 +144,10 @@ def resume(run: Run, listener: Listener | None = None) -> Run:
             )
     _write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
     chosen = min(histories, key=lambda seed: min(epoch.val_loss for epoch in histories[seed]))
+    best[chosen], more = finish(chosen, best[chosen])
     save_tensors(run.weights_file, best[chosen], {"seed": chosen, "model": run.info.model.name})
     with using(Exact(settings.engine, precision_named(settings.precision))):
-        write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen))
+        write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen) | more)
     return run
 
 
@@ -151,7 +176,7 @@ def _write_history(path: Path, epochs: list[Epoch]) -> None:
 
 
 def _metrics(
-    run: Run, best: dict[int, dict[str, Tensor]], histories: dict[int, list[Epoch]], chosen: int
+    run: Run, best: dict[int, Weights], histories: dict[int, list[Epoch]], chosen: int
 ) -> dict[str, Any]:
     x, y = run.rows("test")
     classes = len(run.info.data.classes)

@@ -132,6 +132,13 @@ COMMANDS = [
         (f"{REHEARSE} --device sampled --seed -1", "seed -1 is negative"),
         (f"{REHEARSE} --device emulator/forte-enterprise-1 --shots 5001", f"{FORTE}: 100 to 5,000"),
         ("devices braket/garnt", "no device 'braket/garnt'"),
+        ("devices show braket/garnt", "no device 'braket/garnt'"),
+        ("devices show garnet --by colour", "no colouring 'colour'"),
+        ("devices import none.json", "none.json does not exist"),
+        ("devices import mine.py", "not valid JSON, or cut short"),
+        ("devices import run/run.json", "unknown schema"),
+        ("devices import run/metrics.json --config none.json", "unknown schema"),
+        ("devices refresh braket/garnt", "no device 'braket/garnt'"),
         ("prices braket/garnt", "no price for device 'braket/garnt'"),
     ]
 ]

@@ -247,7 +247,7 @@ def test_ctrl_c_leaves_a_run_that_the_message_says_how_to_resume(
     ("command", "place"),
     [
         ("estimate-cost run", "qcli.price.estimate.compile_circuit"),
-        ("validate-on-hardware run --device emulator/garnet", "qcli.execute.emulator.run_noisy"),
+        ("validate-on-hardware run --device emulator/garnet", "qcli.noise.circuit.bind"),
     ],
 )
 def test_ctrl_c_elsewhere_ends_with_130_and_writes_nothing(

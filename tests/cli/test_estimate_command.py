@@ -128,6 +128,12 @@ EFFECTS: list[tuple[str, Callable[[Any], object], object]] = [
         lambda c: c["shot_plans"][0]["max_flips"],
         0.05,
     ),
+    (
+        f"estimate-cost run --device {GARNET} --forecast --max-degradation 60",
+        lambda c: (c["recommendation"]["device"], c["rows"][0]["forecast"]["age_days"] > 0),
+        (GARNET, True),
+    ),
+    (f"estimate-cost run --device {GARNET} --no-forecast", lambda c: c["rows"][0]["forecast"], None),
 ]
 ELSEWHERE = {"--set", "--breakdown", "--diff", "--format", "--json"}
 
@@ -144,7 +150,8 @@ def test_more_layers_have_more_gates() -> None:
 
 def test_no_option_is_left_without_a_test() -> None:
     command = typer.main.get_command(app).commands["estimate-cost"]  # type: ignore[attr-defined]
-    options = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    names = (name for each in command.params for name in (*each.opts, *each.secondary_opts))
+    options = {name for name in names if name.startswith("--")}
     used = {word for command, *_ in EFFECTS for word in command.split() if word.startswith("--")}
     assert options - {"--help"} == used | ELSEWHERE
 

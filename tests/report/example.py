@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-
-def interval(value: float, low: float, high: float) -> dict[str, float]:
-    return {"value": value, "low": low, "high": high}
+from tests.report.forecast_example import forecasts, foreseen, interval
 
 
 def scores(accuracy: float, low: float, high: float, ece: float) -> dict[str, Any]:
@@ -311,6 +309,22 @@ def assessment(device: str = "emulator/garnet") -> dict[str, Any]:
     }
 
 
+def foreseen_estimate() -> dict[str, Any]:
+    """An estimate with a forecast where a calibration is known."""
+    content = estimate()
+    for number, line in enumerate(content["rows"]):
+        known = line["calibration"] is not None
+        line["forecast"] = foreseen(line["device"], 0.97 - 0.01 * number) if known else None
+    content["rows"][0]["forecast"] |= {
+        "accuracy": interval(47 / 48, 0.93, 1.0),
+        "degradation": interval(0.0, -0.02, 0.05),
+    }
+    content["rows"][2]["forecast"]["stand_in"] = "braket/garnet"
+    text = "the cheapest device predicted to lose at most 5 points is braket/garnet: 35.94 USD, 1.9 points"
+    content["recommendation"] = {"max_degradation": 5.0, "device": "braket/garnet", "text": text}
+    return content
+
+
 def samples(count: int = 48) -> str:
     generator = np.random.default_rng(1)
     lines = ["index,label,simulated,measured,flipped,z_sim_0,z_dev_0,z_sim_1,z_dev_1"]
@@ -334,10 +348,15 @@ def write_run(folder: Path) -> Path:
     hardware = run_dir / "hardware" / "emulator-garnet"
     hardware.mkdir(parents=True)
     (run_dir / "estimates").mkdir()
+    (run_dir / "forecasts").mkdir()
     (run_dir / "run.json").write_text(json.dumps(run()))
     (run_dir / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history()))
     (run_dir / "metrics.json").write_text(json.dumps(metrics()))
     (run_dir / "estimates" / "20260301-100500.json").write_text(json.dumps(estimate()))
+    for found in forecasts()["rows"]:
+        if "note" not in found:
+            name = found["device"].replace("/", "-")
+            (run_dir / "forecasts" / f"{name}.json").write_text(json.dumps(found))
     (hardware / "assessment.json").write_text(json.dumps(assessment()))
     (hardware / "samples.csv").write_text(samples())
     return run_dir

@@ -58,6 +58,18 @@ def test_the_csv_has_a_line_for_every_plan_and_for_every_device_without_one() ->
     )
 
 
+def test_the_csv_has_the_forecast_of_each_device_and_nothing_where_there_is_none() -> None:
+    lines = parsed(export.estimate_csv(example.foreseen_estimate()))
+    garnet = next(line for line in lines if line["device"] == "braket/garnet")
+    assert float(garnet["forecast_accuracy"]) == 0.96
+    assert float(garnet["forecast_degradation_points"]) == pytest.approx(100 * (47 / 48 - 0.96), abs=1e-6)
+    assert (garnet["forecast_age_days"], garnet["forecast_calibrated_on"]) == ("199", "2026-02-18")
+    emerald = next(line for line in lines if line["device"] == "braket/emerald")
+    assert emerald["forecast_stand_in"] == "braket/garnet"
+    phoenix = next(line for line in lines if line["device"] == "ibm/phoenix")
+    assert {value for name, value in phoenix.items() if name.startswith("forecast_")} == {""}
+
+
 def test_the_csv_marks_one_chosen_plan_per_device_and_why_another_is_barred() -> None:
     lines = parsed(export.estimate_csv(example.estimate()))
     chosen = [line["device"] for line in lines if line["chosen"] == "True"]
@@ -69,11 +81,20 @@ def test_the_csv_marks_one_chosen_plan_per_device_and_why_another_is_barred() ->
 @pytest.mark.parametrize("make", [example.estimate, hostile])
 def test_every_line_of_the_csv_has_every_column(make: Any) -> None:
     rows = list(csv.reader(io.StringIO(export.estimate_csv(make())), strict=True))
-    assert {len(row) for row in rows} == {20}
+    assert {len(row) for row in rows} == {32}
 
 
 def test_text_survives_the_csv_as_it_was() -> None:
     assert {line["note"] for line in parsed(export.estimate_csv(hostile()))} == {HOSTILE}
+
+
+def test_markdown_shows_forecasts_and_recommendation_only_where_there_are_some() -> None:
+    text = export.estimate_markdown(example.foreseen_estimate())
+    (devices, *_) = tables(text)
+    assert {len(line) for line in devices} == {10}
+    assert "| 96 (90–100) | 1.9 |" in text
+    assert "**the cheapest device predicted to lose at most 5 points is braket/garnet" in text
+    assert "points lost" not in export.estimate_markdown(example.estimate())
 
 
 @pytest.mark.parametrize("make", [example.estimate, hostile])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qcli.errors import QcliError
-from qcli.report import plots
+from qcli.report import forecast_plots, plots
 from qcli.report.html import estimate_page, write_report
 from tests.report import example
 
@@ -75,6 +75,8 @@ def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spares the drawing where only the words matter."""
     for name in ("training_curves", "expectation_scatter", "cost_bars", "pareto"):
         monkeypatch.setattr(plots, name, lambda *_: "<svg></svg>")
+    for name in ("accuracy_by_device", "loss_by_source"):
+        monkeypatch.setattr(forecast_plots, name, lambda *_: "<svg></svg>")
 
 
 WORDS_ONLY = pytest.mark.usefixtures("no_plots")
@@ -98,6 +100,7 @@ def test_the_answer_stands_on_top(html: str) -> None:
     assert answer[1] == (
         "97.9 % accuracy in simulation, 93.8 % on emulator/garnet "
         "(−4.2 points, 95 % interval −10.4 to +2.1); "
+        "forecast on 3 devices: 97.2 % (91.0–100.0 %) on ibm/fez to 94.1 % (87.9–98.2 %) on braket/garnet; "
         "48 inferences cost 10.74 USD (braket/cepheus-1-108q, program-sets) "
         "to 1,980.48 USD (braket/forte-enterprise-1, separate) on the 6 online QPUs compiled for."
     )
@@ -230,7 +233,7 @@ def test_whatever_comes_from_a_file_is_escaped(run_dir: Path) -> None:
 
     for path in (run_dir / "run.json", run_dir / "metrics.json", hardware / "assessment.json"):
         edit(path, everywhere)
-    for path in (run_dir / "estimates").glob("*.json"):
+    for path in (*run_dir.glob("estimates/*.json"), *run_dir.glob("forecasts/*.json")):
         edit(path, everywhere)
     edit(run_dir / "run.json", lambda run: run["model"]["options"].update({HOSTILE: HOSTILE}))
     label = "0,0," + HOSTILE.replace('"', "") + ",0,"
@@ -265,7 +268,13 @@ def test_run_json_alone_makes_a_page_that_says_what_is_missing(tmp_path: Path) -
     (run_dir / "run.json").write_text(json.dumps(example.run()))
     text = Page(written(run_dir)).text
     assert "qcnn has not finished training." in text
-    for name in ("history.jsonl", "metrics.json", "estimates/*.json", "hardware/*/assessment.json"):
+    for name in (
+        "history.jsonl",
+        "metrics.json",
+        "estimates/*.json",
+        "forecasts/*.json",
+        "hardware/*/assessment.json",
+    ):
         assert name in text
     assert "qcli estimate-cost RUN" in text
 
@@ -299,6 +308,9 @@ BROKEN = {
         '{"schema": "qcli.estimate/1", "inferences": 1, "shots": 1, '
         '"rows": [{"device": "d", "fits": true, "plans": [{"name": "job", "usd": "1e999999"}]}]}',
     ),
+    "forecast cut": ("forecasts/ibm-fez.json", '{"schema": "qcli.forecast/1", "dev'),
+    "forecast foreign": ("forecasts/ibm-fez.json", '{"schema": "qcli.estimate/1"}'),
+    "forecast without figures": ("forecasts/new.json", '{"schema": "qcli.forecast/1", "device": "d"}'),
     "assessment empty": ("hardware/emulator-garnet/assessment.json", ""),
     "samples text": ("hardware/emulator-garnet/samples.csv", "index,label,simulated,measured,flipped\n0,0"),
     "samples foreign": ("hardware/emulator-garnet/samples.csv", "a,b\n1,2\n"),
@@ -382,5 +394,59 @@ def test_before_any_rehearsal_the_answer_is_the_test_accuracy(run_dir: Path) -> 
     shutil.rmtree(run_dir / "hardware")
     assert (
         "qcnn on digits:0,1: 98.6 % test accuracy in simulation (95 % interval 92.5–99.8 %), "
-        "not yet rehearsed on a device; 48 inferences cost"
+        "not yet rehearsed on a device; forecast on 3 devices"
     ) in written(run_dir)
+
+
+def test_the_page_has_a_section_on_forecasts_between_cost_and_device(html: str) -> None:
+    sections = re.findall(r'<section id="(\w+)">', html)
+    assert sections[sections.index("cost") :][:3] == ["cost", "forecast", "device"]
+    text = Page(html[html.index('<section id="forecast">') : html.index('<section id="device">')]).text
+    for figure in (
+        *("87.9–98.2 %", "−0.3 to 10.0", "96.7 %", "199 days, stale", "braket/garnet", "48 × 512 shots"),
+        *(
+            "rehearsed: 93.8 % of 48 on emulator/garnet",
+            "Believe the forecast.",
+            "and 0.5 (readout): fitted on 68",
+        ),
+        *(
+            "mean |error| of outputs (dimensionless)",
+            "61.4 %",
+            "−0.80",
+            "first two-qubit gates: fewer layers",
+        ),
+        *("readout: regains 2.1 points", "+35.64", "not offered on Braket devices"),
+    ):
+        assert figure in text, figure
+
+
+@WORDS_ONLY
+def test_forecasts_of_the_estimate_are_shown_for_devices_without_a_file(run_dir: Path) -> None:
+    (run_dir / "estimates" / "20260301-100500.json").write_text(json.dumps(example.foreseen_estimate()))
+    (run_dir / "forecasts" / "ibm-fez.json").unlink()
+    html = written(run_dir)
+    text = Page(html[html.index('<section id="forecast">') : html.index('<section id="device">')]).text
+    assert "ibm/boston 512 shots, from the estimate" in text
+    assert "rehearsed: 93.8 % of 48 on emulator/garnet its record also for braket/emerald" in text
+    assert "96 (90–100)" in Page(html).text, "beside its bill"
+    assert "the cheapest device predicted to lose at most 5 points" in Page(html).text
+    assert "qcli estimate-cost RUN --inferences 48 --shots 512 --max-degradation 5" in Page(html).text
+
+
+@WORDS_ONLY
+def test_one_forecast_is_named_in_the_answer(run_dir: Path) -> None:
+    for name in ("ibm-fez", "braket-forte-enterprise-1"):
+        (run_dir / "forecasts" / f"{name}.json").unlink()
+    html = written(run_dir)
+    assert "; forecast on braket/garnet: 94.1 % (87.9–98.2 %); 48 inferences cost" in html
+    assert (
+        "qcli forecast RUN --device braket/garnet --inferences 48 --shots 512 --date 2026-09-05 --why --mitigation"
+    ) in html
+
+
+@WORDS_ONLY
+def test_without_forecasts_the_page_says_how_to_make_one(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "forecasts")
+    text = Page(written(run_dir)).text
+    assert "qcli forecast RUN makes one" in text
+    assert "Not there yet: forecasts/*.json" in text

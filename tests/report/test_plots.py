@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from qcli.report import plots
+from qcli.report import forecast_plots, plots
+from qcli.report.estimate_inputs import Estimate
 from qcli.report.folder import Sample
-from qcli.report.inputs import Epoch, Estimate
+from qcli.report.forecast_inputs import Forecast, Why
+from qcli.report.inputs import Epoch
 from qcli.report.parse import parse
-from tests.report import example
+from qcli.report.svg import BLUE, VERMILLION
+from tests.report import example, forecast_example
 
 SVG = "{http://www.w3.org/2000/svg}"
 SAMPLE = Sample("0", "1", "1", "1", False, (0.5, -0.5), (0.4, -0.4))
@@ -28,6 +31,15 @@ def estimate() -> Estimate:
     return parse(Estimate, example.estimate(), "estimate")
 
 
+def foreseen() -> list[tuple[str, Forecast]]:
+    rows = [forecast_example.forecast(), forecast_example.forecast("ibm/fez", 0.97)]
+    return [(row["device"], parse(Forecast, row, "forecast")) for row in rows]
+
+
+def cause() -> Why:
+    return parse(Why, forecast_example.why(), "why")
+
+
 @pytest.fixture(scope="module")
 def drawn() -> list[str]:
     return [
@@ -35,6 +47,8 @@ def drawn() -> list[str]:
         plots.expectation_scatter([SAMPLE], "emulator/garnet"),
         plots.cost_bars(estimate()),
         plots.pareto(estimate()),
+        forecast_plots.accuracy_by_device(foreseen(), {"braket/garnet": [0.9375]}),
+        forecast_plots.loss_by_source([("braket/garnet", cause())]),
     ]
 
 
@@ -57,7 +71,7 @@ def test_identifiers_of_two_plots_on_one_page_differ(drawn: list[str]) -> None:
 def test_training_curves_have_axes_units_and_a_line_per_seed_and_kind(drawn: list[str]) -> None:
     svg = drawn[0]
     assert {"epoch", "loss", "accuracy (%)", "training", "validation"} <= set(texts(svg))
-    for colour in (plots.BLUE, plots.VERMILLION):
+    for colour in (BLUE, VERMILLION):
         lines = re.findall(
             rf"stroke: {colour.lower()}; stroke-opacity: 0.45|stroke: {colour.lower()}; stroke-width", svg
         )
@@ -104,7 +118,7 @@ def test_cost_against_detectable_loss_has_a_line_per_online_device_and_a_mark_pe
     shown = texts(drawn[3])
     assert {"USD in all (log scale)", "detectable loss, percentage points", "braket/garnet"} <= set(shown)
     assert "braket/ankaa-3" not in shown, "retired"
-    marks = re.findall(rf"<use [^>]*fill: {plots.BLUE.lower()}", drawn[3])
+    marks = re.findall(rf"<use [^>]*fill: {BLUE.lower()}", drawn[3])
     assert len(marks) == 2 + 1, "20 inferences show no loss; the legend has a mark, too"
     alone = plots.pareto(estimate().model_copy(update={"curves": estimate().curves[1:]}))
     assert alone == ""
@@ -122,3 +136,24 @@ def test_a_long_name_leaves_room_for_the_plot() -> None:
     content["rows"][0].update(device="x" * 5000, status="y" * 5000)
     shown = texts(plots.cost_bars(parse(Estimate, content, "estimate")))
     assert f"{'x' * 31}… ({'y' * 31}…)" in shown
+
+
+def test_forecasts_have_an_interval_each_the_guess_simulation_and_rehearsals(drawn: list[str]) -> None:
+    assert {
+        *("accuracy (%)", "braket/garnet", "ibm/fez", "in simulation", "guess"),
+        *("forecast, 90 % interval", "rehearsed"),
+    } <= set(texts(drawn[4]))
+    alone = texts(forecast_plots.accuracy_by_device(foreseen(), {}))
+    assert "rehearsed" not in alone
+
+
+def test_the_loss_is_stacked_by_source_and_a_gain_lies_left_of_zero(drawn: list[str]) -> None:
+    assert {
+        *("two-qubit gates", "readout", "layout", "shot noise", "braket/garnet"),
+        *("mean |error| of outputs (dimensionless)", "loss of accuracy (points)", "−1"),
+    } <= set(texts(drawn[5]))
+
+
+def test_no_forecast_is_no_plot() -> None:
+    assert forecast_plots.accuracy_by_device([], {}) == ""
+    assert forecast_plots.loss_by_source([]) == ""

@@ -1,12 +1,14 @@
-"""The terminal tables show the figures of the files, in 100 columns."""
+"""The terminal tables show the figures of the files, in 110 columns; without forecasts, in 100."""
 
 import copy
 import io
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from qcli.errors import QcliError
@@ -22,7 +24,7 @@ from qcli.report.tables import (
 from tests.report import example
 
 
-def shown(table: Table, width: int = 100) -> str:
+def shown(table: RenderableType, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
@@ -105,6 +107,38 @@ def test_waiting_is_said_to_be_unknown_with_what_was_seen() -> None:
         row["queue"] = None
     output = " ".join(shown(estimate_table(silent)).split())
     assert "without the queue, which is unknown [1]" in output
+
+
+def test_a_forecast_stands_beside_its_bill_with_the_recommendation_below() -> None:
+    output = shown(estimate_table(example.foreseen_estimate()), width=110)
+    lines = output.splitlines()
+    garnet = next(number for number, line in enumerate(lines) if "braket/garnet" in line)
+    assert lines[garnet].split()[-2:] == ["96", "(90–100)"] and lines[garnet + 1].split()[-1] == "1.9"
+    assert line_with(output, "braket/forte-enterprise-1").rstrip().endswith(" 98 (93–100)")
+    assert line_with(output, "ibm/phoenix").split()[-1] == "–"
+    text = " ".join(output.split())
+    assert "stale: 7 of 7 calibrations are older than 7 days (199 days)" in text
+    assert "[1] forecast as for braket/garnet" in text
+    assert text.endswith("at most 5 points is braket/garnet: 35.94 USD, 1.9 points")
+
+
+def test_an_estimate_without_forecasts_has_no_column_for_them() -> None:
+    silent = example.estimate() | {"recommendation": None}
+    for row in silent["rows"]:
+        row["forecast"] = None
+    assert shown(estimate_table(silent)) == shown(estimate_table(example.estimate()))
+    assert "points lost" not in shown(estimate_table(silent))
+
+
+def test_large_bills_beside_forecasts_still_fit() -> None:
+    content = json.loads(json.dumps(example.foreseen_estimate() | {"per_month": 2}))
+    for row in content["rows"]:
+        for plan in row["plans"]:
+            plan.update({key: str(3000 * Decimal(plan[key])) for key in plan if key.startswith("usd")})
+    output = shown(estimate_table(content), width=110)
+    assert "…" not in output
+    for amount in ("5,941,440.00", "11,882,880.00", "38,400.00–", "57,600.00"):
+        assert amount in output
 
 
 def test_cliffs_of_one_kind_share_a_line_after_those_of_the_workload() -> None:
@@ -226,6 +260,7 @@ def test_an_interval_without_zero_is_read_out(low: float, high: float, verdict: 
 MADE: dict[str, Callable[[], Table | None]] = {
     "metrics": lambda: metrics_table(example.metrics(), "qcnn", 583),
     "estimate": lambda: estimate_table(example.estimate()),
+    "foreseen estimate": lambda: estimate_table(example.foreseen_estimate()),
     "cliffs": lambda: cliff_table(example.estimate()),
     "shots": lambda: shot_plan_table(example.estimate()),
     "samples": lambda: spending_tables(example.estimate())[0],
@@ -236,12 +271,13 @@ MADE: dict[str, Callable[[], Table | None]] = {
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_tables_fit_in_100_columns(name: str) -> None:
+def test_tables_fit_in_100_columns_and_with_forecasts_in_110(name: str) -> None:
     made = MADE[name]()
     assert made is not None
-    output = shown(made)
+    width = 110 if name == "foreseen estimate" else 100
+    output = shown(made, width)
     assert "…" not in output
-    assert max(map(len, output.splitlines())) <= 100
+    assert max(map(len, output.splitlines())) <= width
     assert sorted(words(shown(made, width=200))) == sorted(words(output))
 
 

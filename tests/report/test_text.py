@@ -105,3 +105,19 @@ def test_shares_and_p_values() -> None:
     assert text.percent(float("nan")) == "–"
     assert text.p_value(0.0002) == "< 0.001"
     assert text.p_value(0.625) == "0.625"
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("3.2", "+3.20"), ("-14.1", "−14.10"), ("0", "0.00"), (None, "–")]
+)
+def test_a_difference_of_amounts_has_its_sign(amount: str | None, shown: str) -> None:
+    assert text.usd_change(None if amount is None else Decimal(amount)) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0412, "+41.2 ms"), (-180.0, "−3.00 min"), (0.0, "0 s")])
+def test_a_difference_of_times_has_its_sign(seconds: float, shown: str) -> None:
+    assert text.duration_change(seconds) == shown
+
+
+def test_one_day_is_singular() -> None:
+    assert [text.days(age) for age in (0, 1, 199)] == ["0 days", "1 day", "199 days"]
