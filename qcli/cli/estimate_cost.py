@@ -18,7 +18,9 @@ def estimate_cost(
     device: Annotated[
         list[str] | None, typer.Option(help="Such as braket/garnet; may be repeated. Default: all.")
     ] = None,
-    include_retired: Annotated[bool, typer.Option(help="Show devices that no longer exist, too.")] = False,
+    include_retired: Annotated[
+        bool, typer.Option("--include-retired", help="Show devices that no longer exist, too.")
+    ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of an untrained model.")
     ] = None,

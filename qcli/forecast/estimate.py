@@ -85,7 +85,7 @@ def estimate_cost(
 
 
 def forecast_rows(found: Estimate, on_step: Callable[[str], None] = lambda step: None) -> dict[str, Forecast]:
-    """The forecast of each device that could be compiled for and priced, on the run's first test samples."""
+    """The forecast of each device that was priced and has a record, on the run's first test samples."""
     run, question = found.subject.run, found.question
     assert run is not None
     count = min(question.inferences, run.info.split.test)
@@ -93,6 +93,9 @@ def forecast_rows(found: Estimate, on_step: Callable[[str], None] = lambda step:
     forecasts = {}
     for row in found.rows:
         if row.device is None or not row.plans or row.terms.kind != "qpu":
+            continue
+        if not row.terms.name.endswith(row.device.name):
+            # compiled for as another machine, whose errors say nothing of this one
             continue
         on_step(f"forecasting {row.terms.name}")
         try:
