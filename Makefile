@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	rm -rf $(RUN)
 	$(BIN)/qcli train qcnn --data digits:3,6 --epochs 20 --lr 0.02 --out $(RUN)
 	$(BIN)/qcli estimate-cost $(RUN) --inferences 48 --shots 512
-	$(BIN)/qcli forecast $(RUN)
+	$(BIN)/qcli forecast $(RUN) --include-retired
 	$(BIN)/qcli forecast $(RUN) --device braket/garnet --device ibm/fez --why
 	$(BIN)/qcli validate-on-hardware $(RUN) --device emulator/garnet --inferences 48 --shots 512
 

@@ -38,6 +38,9 @@ def of(
     inferences: Annotated[
         int | None, typer.Option(help="Test samples of a run; default 48, or all if fewer.")
     ] = None,
+    include_retired: Annotated[
+        bool, typer.Option("--include-retired", help="Of a run: devices that no longer exist, too.")
+    ] = False,
     why: Annotated[bool, typer.Option("--why", help="Of a run: where the loss comes from.")] = False,
     mitigation: Annotated[
         bool, typer.Option("--mitigation", help="Of a run: what error mitigation regains, and its price.")
@@ -68,7 +71,8 @@ def of(
         raise QcliError(f"{target} does not exist", str(target), "give a run directory or an OpenQASM file")
     day = on.date() if on else None
     given = {"--target": bits, "--observable": observable}
-    for_runs = {"--why": why, "--mitigation": mitigation, "--inferences": inferences is not None}
+    for_runs = {"--why": why, "--mitigation": mitigation, "--include-retired": include_retired}
+    for_runs |= {"--inferences": inferences is not None}
     wrong = for_runs if target.is_file() else {name: value is not None for name, value in given.items()}
     if named := [name for name, is_given in wrong.items() if is_given]:
         kind = "a circuit" if target.is_file() else "a run"
@@ -78,14 +82,15 @@ def of(
     else:
         _run(
             target,
-            device or [],
-            inferences,
-            512 if shots is None else shots,
-            day,
-            seed,
-            why,
-            mitigation,
             json_,
+            devices=device or [],
+            inferences=inferences,
+            shots=512 if shots is None else shots,
+            on=day,
+            seed=seed,
+            include_retired=include_retired,
+            why=why,
+            mitigation=mitigation,
         )
 
 
@@ -155,22 +160,13 @@ def _circuit(
     with progress() as bar:
         bar.add_task(f"simulating {record.key}", total=None)
         found = forecast_circuit(asked, record, shots, on, seed)
-    content: dict[str, Any] = {"circuit": str(path), "device": record.key, "shots": shots, **found.to_json()}
+    content: dict[str, Any] = {"schema": "qcli.prediction/1", "circuit": str(path), "device": record.key}
+    content |= {"shots": shots, "calibrated_on": record.calibrated_on.isoformat(), **found.to_json()}
     content |= {"target": bits} if bits is not None else {"observable": observable}
     answer(content, [prediction_table(content)], as_json)
 
 
-def _run(
-    path: Path,
-    devices: list[str],
-    inferences: int | None,
-    shots: int,
-    on: date | None,
-    seed: int,
-    why: bool,
-    mitigation: bool,
-    as_json: bool,
-) -> None:
+def _run(path: Path, as_json: bool, **asked: Any) -> None:
     from qcli.cli.console import answer, note, progress
     from qcli.forecast.document import forecast
     from qcli.report.forecast_tables import forecast_tables
@@ -182,13 +178,7 @@ def _run(
         task = bar.add_task("forecasting", total=None)
         content = forecast(
             run,
-            devices,
-            inferences=inferences,
-            shots=shots,
-            on=on,
-            seed=seed,
-            why=why,
-            mitigation=mitigation,
+            **asked,
             on_step=lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
         )
     answer(content, forecast_tables(content), as_json)

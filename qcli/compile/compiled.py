@@ -84,6 +84,11 @@ def bind_and_merge(
     ]
 
 
+def generic_angles(count: int) -> "np.ndarray":
+    """A row of angles `(1, count)` at which no gate becomes another one, always the same: to count gates by."""
+    return np.random.default_rng(0).uniform(0.1, 3.0, (1, count))
+
+
 def merged_at(
     template: "QuantumCircuit", parameters: Sequence[str], row: "np.ndarray", device: Device
 ) -> "QuantumCircuit":

@@ -20,7 +20,8 @@ class NativeGate(NamedTuple):
     angles: tuple[float, ...] = ()
 
 
-_PULSES = {"sx": (math.pi / 2, 0.0), "x": (math.pi, 0.0)}
+PULSES = {"sx": (math.pi / 2, 0.0), "x": (math.pi, 0.0)}
+"""Angle and axis of the one-qubit pulses that have neither as a parameter: they are r(angle, axis)."""
 
 
 def native_gates(circuit: "QuantumCircuit") -> list[NativeGate]:
@@ -68,4 +69,4 @@ def _pulse(name: str, angles: tuple[float, ...]) -> tuple[float, float]:
     """Angle and axis of a one-qubit pulse."""
     if name == "r":
         return angles[0], angles[1]
-    return (angles[0], 0.0) if name == "rx" else _PULSES[name]
+    return (angles[0], 0.0) if name == "rx" else PULSES[name]

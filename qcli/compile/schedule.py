@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
 
 
+FREE = ("rz", "barrier", "measure")
+"""Instructions that take no pulse."""
+
+
 class Step(NamedTuple):
     """An instruction by name, and the physical qubits it acts on."""
 
@@ -103,7 +107,7 @@ def _as_late_as_possible(steps: Sequence[Step], seconds: Sequence[float]) -> tup
 
 
 def _seconds(step: Step, device: Device) -> float:
-    if step.name in ("rz", "barrier", "measure"):
+    if step.name in FREE:
         return 0.0
     if len(step.qubits) == 1:
         return device.durations.one_qubit_s

@@ -9,11 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qcli.compile.schedule import Step, Timeline, timeline_of
+from qcli.compile.schedule import FREE, Step, Timeline, timeline_of
 from qcli.device.record import Device, Qubit
-
-FREE = ("rz", "barrier", "measure")
-"""Instructions that take no pulse."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from qcli.compile.compiled import Compiled, bind_and_merge, cut_down, merged_at, relabel
+from qcli.compile.compiled import Compiled, bind_and_merge, cut_down, generic_angles, merged_at, relabel
 from qcli.compile.place import Placements, placements, spread
 from qcli.compile.schedule import steps_of
 from qcli.compile.source import checked, used_wires
@@ -43,7 +41,7 @@ class _Draft:
 
     @cached_property
     def counted(self) -> Tally:
-        generic = np.random.default_rng(0).uniform(0.1, 3.0, len(self.parameters))
+        (generic,) = generic_angles(len(self.parameters))
         merged = merged_at(self.circuit, self.parameters, generic, self.device)
         return tally(steps_of(merged, self._ids), self.device)
 

@@ -1,7 +1,7 @@
 """Where a forecast loss comes from: its sources switched on one at a time, as Shapley values."""
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -9,13 +9,14 @@ import torch
 
 from qcli.device.record import Device, Edge, Qubit
 from qcli.forecast.accuracy import Inference, Subject
-from qcli.forecast.executor import Circuits, Noisy
+from qcli.forecast.executor import Noisy
 from qcli.forecast.figures import expected
 from qcli.forecast.optimism import optimism
 from qcli.forecast.scenarios import usual
 from qcli.forecast.shapley import shapley
 from qcli.model.layer import quantum_layers
 from qcli.noise.circuit import Strength
+from qcli.noise.prepared import Circuits
 from qcli.simulate.exact import Exact
 
 SOURCES = ("two-qubit gates", "one-qubit gates", "idling", "readout", "layout", "shot noise")
@@ -76,13 +77,16 @@ def attribute(
     there = Circuits(device)
     nowhere = Circuits(unrouted(figures, _wires(subject)))
     ideal = subject.infer(Exact("auto", torch.float64))
-    full = astuple(usual(optimism(device.vendor)))
+    full = usual(optimism(device.vendor))
     losses: dict[frozenset[str], tuple[float, float]] = {}
 
     def loss(chosen: frozenset[str]) -> tuple[float, float]:
         if chosen not in losses:
             strength = Strength(
-                *(each * (source in chosen) for each, source in zip(full, SOURCES, strict=False))
+                full.two_qubit * ("two-qubit gates" in chosen),
+                full.one_qubit * ("one-qubit gates" in chosen),
+                full.idle * ("idling" in chosen),
+                full.readout * ("readout" in chosen),
             )
             circuits, acting = (there, figures) if "layout" in chosen else (nowhere, nowhere.device)
             sampled = "shot noise" in chosen

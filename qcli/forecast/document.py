@@ -11,11 +11,9 @@ from qcli.device.catalogue import catalogue, find
 from qcli.device.record import Device, stale
 from qcli.errors import QcliError
 from qcli.files import write_json
-from qcli.forecast.accuracy import Forecast, forecast_run, subject_of
+from qcli.forecast.accuracy import Forecast, forecast_run, shots_taken, subject_of
 from qcli.forecast.attribution import Attribution, attribute
 from qcli.forecast.mitigation.value import Value, by_value
-from qcli.price.plans import shots_range
-from qcli.price.sheet import terms
 from qcli.train.run import Run, now
 
 SCHEMA = "qcli.forecast/1"
@@ -29,6 +27,7 @@ def forecast(
     shots: int = 512,
     on: date | None = None,
     seed: int = 0,
+    include_retired: bool = False,
     why: bool = False,
     mitigation: bool = False,
     on_step: Callable[[str, int, int], None] = lambda text, done, total: None,
@@ -40,6 +39,7 @@ def forecast(
     Args:
         shots: per circuit; where all devices are asked, at least as many as a device takes.
         on: day of the run, by default today.
+        include_retired: where all devices are asked, also those that no longer exist.
         why: split the loss over its sources.
         mitigation: try what error mitigation regains.
         on_step: called with what is done next, and how many of how many parts are.
@@ -48,7 +48,7 @@ def forecast(
         QcliError: an unknown device, one that is too small, or shots that one which was named does not take.
     """
     chosen = [find(name) for name in devices] or [
-        device for device in catalogue().values() if device.retired_on is None
+        device for device in catalogue().values() if include_retired or device.retired_on is None
     ]
     day, parts = on or date.today(), 1 + why + mitigation
     subject = subject_of(run, inferences)
@@ -60,15 +60,15 @@ def forecast(
         asked = shots if devices else _taken(device, shots)
         try:
             found = forecast_run(run, device, inferences, asked, day, seed)
+            step("attributing the loss on", 1)
+            cause = attribute(subject, device, asked, seed) if why else None
+            step("trying mitigation on", parts - 1)
+            tried = by_value(subject, device, asked, seed=seed) if mitigation else None
         except QcliError as error:
             if devices:
                 raise
             rows.append({"device": device.key, "note": error.what})
             continue
-        step("attributing the loss on", 1)
-        cause = attribute(subject, device, asked, seed) if why else None
-        step("trying mitigation on", parts - 1)
-        tried = by_value(subject, device, asked, seed=seed) if mitigation else None
         content = document(run, found, day, cause, tried)
         keep(content, run.path)
         rows.append(content)
@@ -83,7 +83,7 @@ def _step(
 
 def _taken(device: Device, shots: int) -> int:
     """`shots`, or as many as the device at least takes."""
-    least, most = shots_range(terms(device.key))
+    least, most = shots_taken(device)
     return max(least, min(shots, most or shots))
 
 

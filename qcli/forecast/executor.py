@@ -1,7 +1,6 @@
 """The forward pass on a noisy device: with given strengths of its errors, or on a day drawn from its outlook."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,12 +9,13 @@ from torch import Tensor
 
 from qcli.circuit import measure
 from qcli.circuit.program import Program
-from qcli.circuit.qiskit import template
-from qcli.compile.transpile import Compiled, layouts
+from qcli.compile.transpile import Compiled
 from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.response import GATES, Curve, curve
+from qcli.noise.channels import assignment, on_bits
 from qcli.noise.circuit import NoisyCircuit, Strength
+from qcli.noise.prepared import Circuits
 from qcli.simulate.executor import Timings
 
 Array = NDArray[np.float64]
@@ -27,43 +27,8 @@ _USUAL = GATES[3]
 """Strength of the errors at which the shift of Pauli words by readout is simulated."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A circuit in several layouts, the best first, and the columns of the angle tensor that are its parameters."""
-
-    layouts: tuple[Compiled, ...]
-    columns: list[int]
-
-    @property
-    def compiled(self) -> Compiled:
-        return self.layouts[0]
-
-
-@dataclass
-class Circuits:
-    """A model's circuits as `device` runs them, each compiled once; `most_layouts` of each are looked for."""
-
-    device: Device
-    most_layouts: int = 1
-    prepared: dict[str, Prepared] = field(default_factory=dict)
-
-    def of(self, program: Program, angles: Array) -> Prepared:
-        """The circuit of a measured program with the weights among `angles` `(angles,)`.
-
-        Raises:
-            QcliError: it does not fit the device.
-        """
-        fixed = angles[~np.array(program.angle_map.from_inputs, dtype=bool)]
-        key = program.key + fixed.tobytes().hex()
-        if key not in self.prepared:
-            circuit, columns = template(program, angles)
-            self.prepared[key] = Prepared(tuple(layouts(circuit, self.device, self.most_layouts)), columns)
-        return self.prepared[key]
-
-    def noisy(self, program: Program, values: Array, figures: Device) -> tuple[NoisyCircuit, Array]:
-        """The circuit under the errors of `figures`, and its parameters for samples `values` `(samples, angles)`."""
-        prepared = self.of(program, values[0])
-        return NoisyCircuit(prepared.compiled, figures), values[:, prepared.columns]
+Asked = tuple[str, bytes, bytes]
+"""A program, its angles, and the Pauli words over the bits read, if any: all that an answer depends on."""
 
 
 class _Outcomes:
@@ -137,17 +102,17 @@ class Noisy(_Outcomes):
     ) -> None:
         super().__init__(f"noisy/{circuits.device.name}", circuits, figures or circuits.device, shots, seed)
         self._strength = strength or Strength()
-        self._known: dict[tuple[str, bytes], Array] = {}
+        self._known: dict[Asked, Array] = {}
 
     def _distribution(self, program: Program, values: Array) -> Array:
-        key = program.key, values.tobytes()
+        key = program.key, values.tobytes(), b""
         if key not in self._known:
             noisy, parameters = self._circuits.noisy(program, values, self._figures)
             self._known[key] = noisy.estimate_distribution(parameters, self._strength).values
         return self._known[key]
 
     def _words(self, program: Program, values: Array, words: Array) -> Array:
-        key = program.key, values.tobytes()
+        key = program.key, values.tobytes(), words.tobytes()
         if key not in self._known:
             noisy, parameters = self._circuits.noisy(program, values, self._figures)
             self._known[key] = noisy.estimate(parameters, words, self._strength).values
@@ -165,21 +130,22 @@ class Days(_Outcomes):
     def __init__(self, circuits: Circuits, figures: Device, shots: int | None, seed: int = 0) -> None:
         super().__init__(f"days/{circuits.device.name}", circuits, figures, shots, seed)
         self.gates = self.readout = 1.0
-        self._known: dict[tuple[str, bytes], Curve] = {}
-        self._shifts: dict[tuple[str, bytes], Array] = {}
+        self._known: dict[Asked, Curve] = {}
+        self._shifts: dict[Asked, Array] = {}
 
     def _distribution(self, program: Program, values: Array) -> Array:
+        key = program.key, values.tobytes(), b""
         there = self._curve(
-            program, values, lambda noisy, angles, each: noisy.estimate_distribution(angles, each).values
+            key, program, values, lambda noisy, angles, each: noisy.estimate_distribution(angles, each).values
         )(self.gates)
         return misread(there, self.readout * self._flips(program, values))
 
     def _words(self, program: Program, values: Array, words: Array) -> Array:
+        key = program.key, values.tobytes(), words.tobytes()
         there = self._curve(
-            program, values, lambda noisy, angles, each: noisy.estimate(angles, words, each).values
+            key, program, values, lambda noisy, angles, each: noisy.estimate(angles, words, each).values
         )
         flips = self._flips(program, values)
-        key = program.key, values.tobytes()
         if key not in self._shifts:
             noisy, parameters = self._circuits.noisy(program, values, self._figures)
             read = noisy.estimate(parameters, words, Strength(_USUAL, _USUAL, _USUAL)).values
@@ -190,9 +156,12 @@ class Days(_Outcomes):
         return flip_probabilities(self._circuits.of(program, values[0]).compiled, self._figures)
 
     def _curve(
-        self, program: Program, values: Array, simulate: Callable[[NoisyCircuit, Array, Strength], Array]
+        self,
+        key: Asked,
+        program: Program,
+        values: Array,
+        simulate: Callable[[NoisyCircuit, Array, Strength], Array],
     ) -> Curve:
-        key = program.key, values.tobytes()
         if key not in self._known:
             noisy, parameters = self._circuits.noisy(program, values, self._figures)
             strengths = [Strength(gates, gates, gates, readout=0.0) for gates in GATES]
@@ -210,16 +179,11 @@ def flip_probabilities(compiled: Compiled, figures: Device) -> Array:
 
 def contrast(words: Array, flips: Array) -> Array:
     """What readout leaves of Pauli words `(words, bits, 2)`, their shift aside: `(words,)`."""
-    left = (1 - flips.sum(axis=1)).clip(0.0)
+    left = 1 - flips.clip(0.0, 0.5).sum(axis=1)
     product: Array = np.where(words[..., 1] < 0, left, 1.0).prod(axis=1)
     return product
 
 
 def misread(probabilities: Array, flips: Array) -> Array:
     """Distributions `(rows, 2**bits)`, first bit most significant, after readout with these flip probabilities."""
-    bits = len(flips)
-    found = probabilities.reshape(-1, *[2] * bits)
-    for bit, (up, down) in enumerate(flips.clip(0.0, 0.5)):
-        matrix = np.array([[1 - up, down], [up, 1 - down]])
-        found = np.moveaxis(np.tensordot(matrix, found, axes=(1, bit + 1)), 0, bit + 1)
-    return found.reshape(len(probabilities), -1)
+    return on_bits(probabilities, [assignment(up, down) for up, down in flips.clip(0.0, 0.5)])

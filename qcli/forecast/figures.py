@@ -28,7 +28,10 @@ def expected(device: Device, reliability: float = RELIABILITY) -> Device:
 
 
 def anonymous(device: Device) -> Device:
-    """The device without its calibration: every figure that of its vendor's other devices, topology kept."""
+    """The device without its calibration: every figure that of its vendor's other devices, topology kept.
+
+    Where the vendor has no other device in the catalogue, those of the same technology stand for it.
+    """
     return _pulled(device, typical(device, itself=False) or _medians(device), 0.0)
 
 
@@ -40,13 +43,13 @@ def typical(device: Device, itself: bool = True) -> Figures | None:
     """Geometric mean of the medians of the vendor's devices in the catalogue, None if there is none.
 
     `device` counts among them unless `itself` is False. Devices with its two-qubit gate stand for its generation: where
-    there are any, they alone count.
+    there are any, they alone count. Without itself, a vendor's only device is stood for by others of its technology.
     """
-    family = [
-        each for each in catalogue().values() if each.vendor == device.vendor and each.key != device.key
-    ]
+    others = [each for each in catalogue().values() if each.key != device.key]
+    family = [each for each in others if each.vendor == device.vendor]
     alike = [each for each in family if each.two_qubit_gate == device.two_qubit_gate]
-    chosen = [device, *alike] if itself else alike or family
+    related = [each for each in others if each.technology == device.technology]
+    chosen = [device, *alike] if itself else alike or family or related
     rows = [_medians(each) for each in chosen]
     if not rows:
         return None

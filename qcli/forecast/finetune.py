@@ -14,12 +14,13 @@ from qcli.device.catalogue import find
 from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.attenuated import Attenuated, fits
-from qcli.forecast.executor import Circuits, Noisy
+from qcli.forecast.executor import Noisy
 from qcli.forecast.figures import expected
 from qcli.forecast.optimism import optimism
 from qcli.forecast.regained import INTERVAL, Gain, Outcome, Predictions, gain
 from qcli.forecast.scenarios import usual
 from qcli.model.checkpoint import load_weights, save_tensors
+from qcli.noise.prepared import Circuits
 from qcli.price.plans import check_shots
 from qcli.price.sheet import terms
 from qcli.simulate.engine import precision_named

@@ -20,8 +20,6 @@ from qcli.forecast.figures import anonymous
 COLUMNS = ("circuit", "device", "date", "shots", "target", "measured")
 NO_CALIBRATION = "no calibration of this device: the guess"
 
-_VENDORS = {"ibm": "IBM", "iqm": "IQM", "rigetti": "Rigetti", "ionq": "IonQ", "aqt": "AQT"}
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -162,10 +160,8 @@ def _record(name: str) -> tuple[Device, str]:
     try:
         return find(name), ""
     except QcliError:
-        vendor = next(
-            (v for key, v in _VENDORS.items() if key in name.lower().replace("/", "_").split("_")), None
-        )
-        alike = [device for device in catalogue().values() if device.vendor == vendor]
+        words = name.lower().replace("/", "_").split("_")
+        alike = [device for device in catalogue().values() if device.vendor.lower() in words]
         if not alike:
             raise
         largest = max(alike, key=lambda device: device.qubit_count)

@@ -9,7 +9,7 @@ from functools import reduce
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
@@ -98,3 +98,12 @@ def gate_error(error: float, relaxed: Array) -> Array:
 def assignment(p1_given_0: float, p0_given_1: float) -> Array:
     """Readout as a matrix `(2, 2)`: row what is read, column what was there."""
     return np.array([[1 - p1_given_0, p0_given_1], [p1_given_0, 1 - p0_given_1]])
+
+
+def on_bits(rows: Array, matrices: ArrayLike) -> Array:
+    """A matrix of its own `(bits, 2, 2)` on each bit of `rows` `(rows, 2**bits)`, the first bit most significant."""
+    each = np.asarray(matrices)
+    found = rows.reshape(-1, *[2] * len(each))
+    for axis, matrix in enumerate(each, start=1):
+        found = np.moveaxis(np.tensordot(matrix, found, axes=(1, axis)), 0, axis)
+    return found.reshape(rows.shape)

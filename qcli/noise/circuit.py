@@ -1,6 +1,7 @@
 """Noisy outputs of a compiled circuit, for a batch of angles."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 
@@ -13,6 +14,7 @@ from qcli.compile.transpile import Compiled
 from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.noise import exact, trajectories
+from qcli.noise.channels import on_bits
 from qcli.noise.contract import Order, contracted, order
 from qcli.noise.exact import IDENTITY, Reading
 from qcli.noise.figures import Figures, Strength
@@ -156,10 +158,7 @@ class NoisyCircuit:
         true = self._mean(
             values, strength, found_layout, measured, lambda outputs: outputs, sampling, generator
         )
-        read = true.values.reshape(-1, *(2,) * len(bits))
-        for axis, matrix in enumerate(self._readout(strength), start=1):
-            read = np.moveaxis(np.tensordot(matrix, read, (1, axis)), 0, axis)
-        return Noisy(read.reshape(true.values.shape), true.standard_error, true.method, true.trajectories)
+        return replace(true, values=on_bits(true.values, self._readout(strength)))
 
     def _mean(
         self,

@@ -61,12 +61,14 @@ def contracted(channels: Channels, net: Network, reading: Reading, how: Order) -
     reads = [np.broadcast_to(reading.vectors.get(site, IDENTITY), (reading.count, 4)) for site in net.initial]
     samples = max((len(each) for each in (*states, *blocks)), default=1)
     labels = _labels(net)
+    shapes = [tuple(reading.count if label == _OBSERVABLES else 4 for label in each) for each in labels]
+    expression = opt_einsum.contract_expression(*_beside(shapes, labels), optimize=how.path)
     found = np.empty((samples, reading.count))
     for row in range(samples):
         one = [each[min(row, len(each) - 1)] for each in states]
         one += [each[min(row, len(each) - 1)].reshape(4, 4, 4, 4) for each in blocks]
         tensors = [torch.from_numpy(np.array(each)) for each in (*one, *reads)]
-        found[row] = opt_einsum.contract(*_beside(tensors, labels), optimize=how.path).numpy()
+        found[row] = expression(*tensors).numpy()
     return found
 
 

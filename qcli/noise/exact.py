@@ -48,7 +48,8 @@ class Reading:
     @property
     def key(self) -> bytes:
         """Equal for equal observables."""
-        return b"".join(bytes(f"{site}:", "ascii") + v.tobytes() for site, v in self.vectors.items())
+        vectors = (b"%d:%b" % (site, vector.tobytes()) for site, vector in self.vectors.items())
+        return b"%d;" % self.count + b"".join(vectors)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Figures:
         return self._relaxation(site, seconds * self._strength.idle)
 
     def readout(self, site: int) -> Array:
-        """Probabilities `(2, 2)` to read (row) what was there (column), each error at most one half."""
+        """Probabilities `(2, 2)` to read (row) what was there (column); errors grow to one half at most."""
         qubit, strength = self._qubits[site], self._strength.readout
         assert qubit.p1_given_0 is not None and qubit.p0_given_1 is not None
         up, down = (

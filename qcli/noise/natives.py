@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qcli.compile.native import PULSES
 from qcli.errors import QcliError
 
 Unitary = NDArray[np.complex128]
@@ -63,9 +64,6 @@ PAIRS = {
     "rzz": Native((("IsingZZ", (0, 1)),), generator=np.kron(_Z, _Z)),
     "rxx": Native((("IsingXX", (0, 1)),), generator=np.kron(_X, _X)),
 }
-
-PULSES = {"sx": (np.pi / 2, 0.0), "x": (np.pi, 0.0)}
-"""Angle and phase of the one-qubit pulses that have neither as a parameter: they are r(angle, phase)."""
 
 
 def pair(name: str) -> Native:

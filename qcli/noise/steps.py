@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from qcli.compile.compiled import Compiled, bind_and_merge, generic_angles
 from qcli.compile.schedule import timeline
-from qcli.compile.transpile import Compiled, bind_and_merge
 from qcli.device.record import Device
 from qcli.noise.natives import Native, pair, pulse
 
@@ -116,8 +116,7 @@ def steps(compiled: Compiled, device: Device) -> Steps:
     Raises:
         QcliError: a gate that has no noise model.
     """
-    generic = np.random.default_rng(0).uniform(0.1, 3.0, size=(1, len(compiled.parameters)))
-    (bound,) = bind_and_merge(compiled, generic, physical=True)
+    (bound,) = bind_and_merge(compiled, generic_angles(len(compiled.parameters)), physical=True)
     varying = _varying(compiled.circuit)
     site = {physical: i for i, physical in enumerate(compiled.used_qubits)}
     runs: dict[Slot, list[Pulse]] = {slot: [] for slot in varying if len(slot[0]) == 1}

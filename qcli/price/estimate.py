@@ -178,7 +178,7 @@ def _row(subject: Subject, question: Question, entry: Terms) -> Row:
         if device is not None:
             for circuit in subject.circuits:
                 compiled = compile_for(circuit, device)
-                gates[circuit.program.key] = _gates(circuit, compiled)
+                gates[circuit.program.key] = gates_of(circuit, compiled)
                 success = min(compiled.success, 1.0 if success is None else success)
                 if largest is None or compiled.two_qubit_gates > largest:
                     largest, depth = compiled.two_qubit_gates, compiled.depth
@@ -196,7 +196,17 @@ def _row(subject: Subject, question: Question, entry: Terms) -> Row:
         return Row(entry, device, True, error.what, largest, depth, gates, success)
     others = _under_other_contracts(question, entry, work)
     row = Row(
-        entry, device, True, note, largest, depth, gates, success, None, work, bills, other_contracts=others
+        entry,
+        device,
+        True,
+        note,
+        largest,
+        depth,
+        gates,
+        success,
+        workload=work,
+        plans=bills,
+        other_contracts=others,
     )
     return _under(question.policy, row, work.inferences, question.per_month) if question.policy else row
 
@@ -247,7 +257,8 @@ def verdict(estimate: Estimate) -> QcliError | None:
     return QcliError(f"{shown.terms.name}: {found}{others}", str(policy.path), fix, exit_code=3)
 
 
-def _gates(circuit: Recorded, compiled: Compiled) -> Gates:
+def gates_of(circuit: Recorded, compiled: Compiled) -> Gates:
+    """What is priced of a compiled circuit."""
     return Gates(
         compiled.one_qubit_gates, compiled.two_qubit_gates, circuit.program.wires, len(compiled.layout)
     )

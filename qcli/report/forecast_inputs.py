@@ -22,7 +22,8 @@ class Ranged(File):
 class Foreseen(File):
     """What a model's accuracy on a device will be; degradation is simulation minus device.
 
-    `stand_in` is the device whose record was used in its place; `basis` starts with fitted or assumed.
+    `contrast` is what is left of the outputs; `stand_in` is the device whose record was used in its place; `basis`
+    starts with fitted or assumed.
     """
 
     accuracy: Ranged
@@ -30,6 +31,7 @@ class Foreseen(File):
     flips: Ranged
     guess: FiniteFloat
     as_published: FiniteFloat
+    contrast: FiniteFloat | None = None
     age_days: int
     calibrated_on: str
     stand_in: str | None = None

@@ -53,9 +53,9 @@ def _devices(model: str, found: Sequence[Forecast], notes: Sequence[str]) -> Tab
     table = new_table(f"{model}: forecast for {days}, accuracy in simulation {simulated}", caption)
     table.padding = 0
     table.add_column("device", overflow="fold", min_width=longest(row.device for row in shown))
-    for header in ("accuracy", "degradation\npoints", "flips", "guess", "as pub-\nlished"):
+    for header in ("accuracy", "degradation\npoints", "flips", "signal\nleft", "guess\npublished"):
         table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("error factors\ngate times", no_wrap=True)
+    table.add_column("factors\ngate times", no_wrap=True)
     table.add_column("calibration\nage", no_wrap=True)
     for row in shown:
         table.add_row(
@@ -63,8 +63,8 @@ def _devices(model: str, found: Sequence[Forecast], notes: Sequence[str]) -> Tab
             Text.assemble((row.accuracy, "bold"), f"\n{row.accuracy_range}"),
             Text.assemble((row.degradation, "bold"), f"\n{row.degradation_range}"),
             Text(f"{row.flips}\n{row.flips_range}"),
-            Text(row.guess),
-            Text(row.as_published),
+            Text.assemble((row.contrast, "bold")),
+            Text(f"{row.guess}\n{row.as_published}"),
             Text(f"{row.factor}\n{row.gate_times}"),
             Text.assemble(row.calibrated_on, (f"\n{row.age}", "red" if row.stale else "")),
         )

@@ -21,8 +21,9 @@ from qcli.report.view import Fact
 LEGEND = f"""\
 intervals, 90 %: over shot noise, the finite test sample, layouts, drift since the calibration, and how far devices \
 differ from their calibration and from day to day
-guess: accuracy if only the device's vendor were known; as published: if its calibration told the whole truth
-error factors: errors against those to expect from the calibration; fitted on the vendor's public results, or \
+signal left: of the quantum outputs' differences between samples, on the median day
+guess: accuracy with the errors of the vendor's other devices; published: if its calibration told the whole truth
+factors: errors against those to expect from the calibration; fitted on the vendor's public results, or \
 assumed; gate times: published or assumed
 stale: a calibration older than {STALE_DAYS} days"""
 
@@ -50,6 +51,7 @@ class ForecastRow:
     degradation_range: str
     flips: str
     flips_range: str
+    contrast: str
     guess: str
     as_published: str
     factor: str
@@ -103,6 +105,7 @@ def forecast_row(device: str, found: Foreseen) -> ForecastRow:
         degradation_range=text.points_range(100 * found.degradation.low, 100 * found.degradation.high),
         flips=text.percent(found.flips.value),
         flips_range=text.percent_range(found.flips.low, found.flips.high),
+        contrast=text.percent(found.contrast),
         guess=text.percent(found.guess),
         as_published=text.percent(found.as_published),
         factor=basis_word(full.optimism.basis if full else found.basis),
@@ -132,9 +135,9 @@ def ages(found: Sequence[Foreseen]) -> str:
 
 
 def best_first(found: Mapping[str, Foreseen]) -> list[tuple[str, Foreseen]]:
-    """Devices by what they lose, then by name, without those whose forecast is that of another one listed."""
+    """Devices by what they lose, then by the signal left, without those forecast as another one that is listed."""
     own = ((device, each) for device, each in found.items() if each.stand_in not in found)
-    return sorted(own, key=lambda entry: (entry[1].degradation.value, entry[0]))
+    return sorted(own, key=lambda each: (each[1].degradation.value, -(each[1].contrast or 0.0), each[0]))
 
 
 def beliefs(forecasts: Sequence[Forecast]) -> list[tuple[str, list[str]]]:

@@ -40,6 +40,12 @@ class Case(NamedTuple):
     what: str
 
 
+BELL = """OPENQASM 2.0;
+include "qelib1.inc";
+qreg q[2];
+h q[0];
+cx q[0],q[1];
+"""
 FORTE = "braket/forte-enterprise-1"
 PRICE = "estimate-cost run --device braket/garnet"
 UNTRAINED = "estimate-cost ./mine.py --device braket/garnet"
@@ -115,6 +121,13 @@ COMMANDS = [
         (f"{PRICE} --prices mine.py", "the price sheet is not valid TOML"),
         (f"{PRICE} --policy none.toml", "cannot read the policy"),
         (f"{PRICE} --policy mine.py", "not valid TOML"),
+        (f"{PRICE} --max-degradation=-1", "a degradation of -1 points"),
+        (f"{PRICE} --max-degradation 101", "a degradation of 101 points"),
+        (f"{PRICE} --max-degradation nan", "a degradation of nan points"),
+        (f"{PRICE} --max-degradation 3 --no-forecast", "there is no forecast to compare with"),
+        (f"{PRICE} --max-degradation 3 --training", "there is no forecast to compare with"),
+        (f"{PRICE} --max-degradation 3 --mitigation readout", "there is no forecast to compare with"),
+        (f"{UNTRAINED} --max-degradation 3", "there is no forecast to compare with"),
         ("estimate-cost run --device aquila", "braket/aquila runs no gate circuits"),
         ("estimate-cost run --diff run run", "a target and --diff"),
         ("estimate-cost --diff run run", "no estimate to compare"),
@@ -131,6 +144,18 @@ COMMANDS = [
         (f"{REHEARSE} --device sampled --shots {10**20}", f"{10**20:,} shots"),
         (f"{REHEARSE} --device sampled --seed -1", "seed -1 is negative"),
         (f"{REHEARSE} --device emulator/forte-enterprise-1 --shots 5001", f"{FORTE}: 100 to 5,000"),
+        ("forecast none", "none does not exist"),
+        ("forecast none.qasm --device garnet --target 00", "none.qasm does not exist"),
+        ("forecast run --device braket/garnt", "no device 'braket/garnt'"),
+        ("forecast run --device garnet --inferences 0", "0 inferences, the test set has 8"),
+        ("forecast run --device garnet --inferences 9", "9 inferences, the test set has 8"),
+        ("forecast run --device garnet --shots 0", "0 shots are outside the range of braket/garnet"),
+        ("forecast run --device forte-enterprise-1 --shots 99", f"{FORTE}: 100 to 5,000"),
+        ("forecast run --device garnet --target 00", "--target for a run"),
+        ("forecast run --observable ZZ", "--observable for a run"),
+        ("forecast mine.py --device garnet --target 00", "not an OpenQASM file"),
+        ("forecast score none.csv", "cannot read the results"),
+        ("forecast score mine.csv", "no column circuit, device, date, shots, target, measured"),
         ("devices braket/garnt", "no device 'braket/garnt'"),
         ("devices show braket/garnt", "no device 'braket/garnt'"),
         ("devices show garnet --by colour", "no colouring 'colour'"),
@@ -140,6 +165,43 @@ COMMANDS = [
         ("devices import run/metrics.json --config none.json", "unknown schema"),
         ("devices refresh braket/garnt", "no device 'braket/garnt'"),
         ("prices braket/garnt", "no price for device 'braket/garnt'"),
+    ]
+]
+
+_ASKED = "--device garnet --target 00"
+FORECASTS = [
+    Case(f"forecast of a circuit, {name}", text("a.qasm", circuit), f"forecast a.qasm {options}", what)
+    for name, circuit, options, what in [
+        ("neither target nor observable", BELL, "--device garnet", "what is to be forecast?"),
+        ("target and observable", BELL, f"{_ASKED} --observable ZZ", "what is to be forecast?"),
+        ("no device", BELL, "--target 00", "a circuit is forecast for one device, not 0"),
+        ("two devices", BELL, f"{_ASKED} --device fez", "a circuit is forecast for one device, not 2"),
+        ("why", BELL, f"{_ASKED} --why", "--why for a circuit"),
+        (
+            "mitigation",
+            BELL,
+            f"{_ASKED} --mitigation --inferences 4",
+            "--mitigation, --inferences for a circuit",
+        ),
+        ("unknown device", BELL, "--device braket/garnt --target 00", "no device 'braket/garnt'"),
+        ("no shots", BELL, f"{_ASKED} --shots 0", "0 shots"),
+        ("long target", BELL, "--device garnet --target 000", "target '000' for 2 measured bits"),
+        ("odd target", BELL, "--device garnet --target 0x", "target '0x' for 2 measured bits"),
+        ("odd observable", BELL, "--device garnet --observable ZQ", "observable 'ZQ' for 2 qubits"),
+        ("no OpenQASM", "H 0", _ASKED, "not an OpenQASM file"),
+        ("cut short", BELL[:-3], _ASKED, "the circuit does not parse: 5,9"),
+        (
+            "measures midway",
+            BELL + "creg c[1]; measure q[0]->c[0]; h q[0];",
+            _ASKED[:-1],
+            "after its measurement",
+        ),
+        (
+            "too wide",
+            BELL.replace("[2]", "[21]") + "h q;",
+            f"--device garnet --target {'0' * 21}",
+            "21 wires",
+        ),
     ]
 ]
 
@@ -302,4 +364,4 @@ RESUMED = [
     for name, make, what in _CHECKPOINTS
 ]
 
-ALL = [*COMMANDS, *ESTIMATES, *DATA, *MODELS, *RUNS, *RESUMED]
+ALL = [*COMMANDS, *FORECASTS, *ESTIMATES, *DATA, *MODELS, *RUNS, *RESUMED]

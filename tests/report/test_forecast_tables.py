@@ -57,10 +57,10 @@ def test_each_device_has_its_accuracy_with_interval_guess_and_calibration() -> N
     lines = wide(tables()[0]).splitlines()
     garnet = next(number for number, line in enumerate(lines) if "braket/garnet" in line)
     assert (
-        " ".join(lines[garnet].split()) == "braket/garnet 94.1 % 3.8 5.2 % 95.2 % 96.7 % assumed 2026-02-18"
+        " ".join(lines[garnet].split()) == "braket/garnet 94.1 % 3.8 5.2 % 72.0 % 95.2 % assumed 2026-02-18"
     )
     assert " ".join(lines[garnet + 1].split()) == (
-        "48 × 512 shots 87.9–98.2 % −0.3 to 10.0 1.1–11.3 % assumed 199 days, stale"
+        "48 × 512 shots 87.9–98.2 % −0.3 to 10.0 1.1–11.3 % 96.7 % assumed 199 days, stale"
     )
     assert "accuracy in simulation 97.9 %" in lines[0] and "2026-09-05" in lines[0]
 

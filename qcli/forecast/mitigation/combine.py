@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qcli.circuit.program import Probabilities, Program
 from qcli.errors import QcliError
+from qcli.noise.channels import on_bits
 
 Array = NDArray[np.float64]
 Extrapolation = Literal["linear", "richardson", "exponential"]
@@ -49,11 +50,7 @@ def corrected(frequencies: Array, matrices: Array) -> Array:
 
     They sum to 1 and may be negative. Expectation values from them are unbiased; for a distribution, take `nearest`.
     """
-    bits = len(matrices)
-    found = frequencies.reshape(-1, *[2] * bits)
-    for bit, inverse in enumerate(np.linalg.inv(matrices), start=1):
-        found = np.moveaxis(np.tensordot(inverse, found, axes=(1, bit)), 0, bit)
-    return found.reshape(len(frequencies), -1)
+    return on_bits(frequencies, np.linalg.inv(matrices))
 
 
 def nearest(quasi: Array) -> Array:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import pi
 
-import numpy as np
 from qiskit.circuit import CircuitInstruction, QuantumCircuit
 from qiskit.circuit.library import RXGate, RZGate, XGate, iSwapGate
 
+from qcli.compile.compiled import Compiled, bind_and_merge, generic_angles
 from qcli.compile.schedule import steps_of
 from qcli.compile.tally import success, tally
 from qcli.compile.target import to_native
-from qcli.compile.transpile import Compiled, bind_and_merge
 from qcli.errors import QcliError
 
 
@@ -87,8 +86,8 @@ def _counted(compiled: Compiled, circuit: QuantumCircuit) -> Compiled:
     """`compiled` with another circuit, its figures counted again at a generic binding."""
     device = compiled.device
     found = replace(compiled, circuit=circuit)
-    generic = np.random.default_rng(0).uniform(0.1, 3.0, (1, len(compiled.parameters)))
-    counted = tally(steps_of(bind_and_merge(found, generic, physical=True)[0]), device)
+    (generic,) = bind_and_merge(found, generic_angles(len(compiled.parameters)), physical=True)
+    counted = tally(steps_of(generic), device)
     return replace(
         found,
         two_qubit_gates=sum(counted.pairs.values()),

@@ -6,20 +6,24 @@ import numpy as np
 
 from qcli.errors import QcliError
 from qcli.forecast.accuracy import Subject
-from qcli.forecast.executor import Circuits
+from qcli.noise.prepared import Circuits
 from qcli.price.bill import EXACT, Plan
+from qcli.price.estimate import gates_of
 from qcli.price.plans import cheapest, plans
-from qcli.price.record import Recorded, distinct, record
+from qcli.price.record import distinct, record
 from qcli.price.subject import Subject as Priced
 from qcli.price.subject import inference
 from qcli.price.tariff import Terms
-from qcli.price.workload import Gates, Mitigation, Workload, mitigated
+from qcli.price.workload import Mitigation, Workload, mitigated
 
 
 def workload(subject: Subject, circuits: Circuits, shots: int) -> Workload:
     """All inferences of a subject, with the native gates of its circuits as compiled."""
     calls = record(subject.model, subject.x[:1])
-    gates = {each.program.key: _gates(each, circuits) for each in distinct(calls)}
+    gates = {
+        each.program.key: gates_of(each, circuits.of(each.program, np.asarray(each.angles)).compiled)
+        for each in distinct(calls)
+    }
     priced = Priced("", subject.classes, None, calls)
     return inference(priced, len(subject.y), shots, gates)
 
@@ -47,10 +51,3 @@ def extra_seconds(plan: Plan, base: Plan) -> tuple[float, float] | None:
     if plan.time is None or base.time is None:
         return None
     return plan.time.low_s - base.time.low_s, plan.time.high_s - base.time.high_s
-
-
-def _gates(circuit: Recorded, circuits: Circuits) -> Gates:
-    compiled = circuits.of(circuit.program, np.asarray(circuit.angles)).compiled
-    return Gates(
-        compiled.one_qubit_gates, compiled.two_qubit_gates, circuit.program.wires, len(compiled.layout)
-    )

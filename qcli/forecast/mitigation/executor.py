@@ -12,11 +12,12 @@ from qcli.circuit.program import Program
 from qcli.compile.transpile import Compiled
 from qcli.device.record import Device
 from qcli.errors import QcliError
-from qcli.forecast.executor import MOST_BITS, Circuits
+from qcli.forecast.executor import MOST_BITS
 from qcli.forecast.mitigation.combine import assignment, corrected, extrapolated, nearest, with_distributions
 from qcli.forecast.mitigation.construct import calibration, folded
 from qcli.forecast.mitigation.technique import Technique
 from qcli.noise.circuit import NoisyCircuit, Strength
+from qcli.noise.prepared import Circuits
 from qcli.simulate.executor import Timings
 
 Array = NDArray[np.float64]

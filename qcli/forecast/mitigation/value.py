@@ -13,13 +13,13 @@ from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.accuracy import Inference, Range, Subject
 from qcli.forecast.circuit import LEVEL
-from qcli.forecast.executor import Circuits
 from qcli.forecast.figures import expected
 from qcli.forecast.mitigation.cost import extra_seconds, extra_usd, plan_with, workload
 from qcli.forecast.mitigation.executor import Machine, Mitigated, Trial
 from qcli.forecast.mitigation.technique import NONE, Technique, echoed, refusal, techniques
 from qcli.forecast.optimism import optimism
 from qcli.forecast.scenarios import usual
+from qcli.noise.prepared import Circuits
 from qcli.price.bill import Plan
 from qcli.price.plans import check_shots
 from qcli.price.sheet import terms
