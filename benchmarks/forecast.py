@@ -1,4 +1,4 @@
-"""How good the forecast is on public results of real devices: python benchmarks/forecast.py [--markdown | --csv FOLDER].
+"""How good the forecast is on public results of real devices: python benchmarks/forecast.py [--markdown | --csv DIR].
 
 Leave-one-device-out: for each device, the factors on gate errors and their spread are fitted on the other devices'
 results, then every result of the device is forecast as of its date, from a calibration of another date. The guess

@@ -8,6 +8,8 @@ from qiskit.circuit import BoxOp
 
 from qcli.errors import QcliError
 
+VERBATIM = "verbatim box opened"
+
 
 def read_circuit(path: Path) -> QuantumCircuit:
     """The circuit of an OpenQASM file: version 2, 3, or 3 in Amazon Braket's dialect.
@@ -57,7 +59,7 @@ def _reason(error: BaseException | None) -> str:
 
 
 def _from_braket(text: str) -> QuantumCircuit:
-    """Braket's own gate names need no include. A verbatim box is opened: its gates are compiled like any others."""
+    """Braket's own gate names need no include. A verbatim box is opened, which the metadata `VERBATIM` tells."""
     from qiskit_braket_provider import to_qiskit
 
     circuit = to_qiskit(text, add_measurements=False)
@@ -66,6 +68,7 @@ def _from_braket(text: str) -> QuantumCircuit:
         if isinstance(instruction.operation, BoxOp):
             (body,) = instruction.operation.blocks
             flat.compose(body, instruction.qubits, instruction.clbits, inplace=True)
+            flat.metadata = {VERBATIM: True}
         else:
             flat.append(instruction)
     return flat

@@ -117,13 +117,19 @@ def score(
     rows = read_results(results)
     with progress() as bar:
         task = bar.add_task("forecasting", total=len(rows))
-        found = scored(rows, lambda done: bar.update(task, completed=done), seed)
-    content = summary(found)
+        found, refused = scored(rows, lambda done: bar.update(task, completed=done), seed)
+    content = summary(found, refused)
     answer(content, [score_table(content)], json_)
-    if nameless := sorted(
-        {row["device"] for row in content["rows"] if row["basis"].startswith(NO_CALIBRATION)}
-    ):
-        note(f"no calibration of {', '.join(nameless)}: their forecasts are the guess for their vendor")
+    nameless = {each.result.device for each in found if NO_CALIBRATION in each.forecast.basis}
+    if nameless:
+        note(
+            f"no calibration of {', '.join(sorted(nameless))}: their forecasts are the guess for their vendor"
+        )
+    for each in found:
+        if each.forecast.note:
+            note(f"line {each.result.line}: {each.forecast.note}")
+    for row in refused:
+        note(f"not scored: {row.error.what}")
 
 
 def _circuit(
@@ -137,7 +143,7 @@ def _circuit(
     as_json: bool,
 ) -> None:
     from qcli.circuit.openqasm import read_circuit
-    from qcli.cli.console import answer, progress
+    from qcli.cli.console import answer, note, progress
     from qcli.device.catalogue import find
     from qcli.errors import QcliError
     from qcli.forecast.circuit import bitstring, forecast_circuit, pauli_word
@@ -164,6 +170,8 @@ def _circuit(
     content |= {"shots": shots, "calibrated_on": record.calibrated_on.isoformat(), **found.to_json()}
     content |= {"target": bits} if bits is not None else {"observable": observable}
     answer(content, [prediction_table(content)], as_json)
+    if found.note:
+        note(found.note)
 
 
 def _run(path: Path, as_json: bool, **asked: Any) -> None:

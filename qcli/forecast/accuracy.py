@@ -16,9 +16,8 @@ from qcli.forecast.executor import Days, Noisy
 from qcli.forecast.figures import anonymous, expected
 from qcli.forecast.optimism import believe, optimism
 from qcli.forecast.scenarios import Outlook, outlook, usual
+from qcli.forecast.shots import check_shots
 from qcli.noise.prepared import Circuits
-from qcli.price.plans import shots_range
-from qcli.price.sheet import load_sheets
 from qcli.simulate.exact import Exact
 from qcli.simulate.executor import Executor, Observed, using
 from qcli.train.loop import predict
@@ -101,7 +100,7 @@ def forecast_run(
         QcliError: too many inferences, shots that the device does not take, or a circuit that does not fit it.
     """
     subject = subject_of(run, inferences)
-    _check_shots(shots, device)
+    check_shots(shots, device)
     circuits = Circuits(device, _LAYOUTS)
     figures, trust = expected(device), optimism(device.vendor)
     strength = usual(trust)
@@ -187,26 +186,6 @@ def subject_of(run: Run, inferences: int | None) -> Subject:
         )
     x, y = run.rows("test", count)
     return Subject(run.model(), x, y.numpy(), len(run.info.data.classes))
-
-
-def shots_taken(device: Device) -> tuple[int, int | None]:
-    """The fewest and the most shots of a circuit, None where the most is not known.
-
-    By the price sheets, and for a device without a price by its record.
-    """
-    priced = load_sheets().devices.get(device.key)
-    return shots_range(priced) if priced else device.shots or (1, None)
-
-
-def _check_shots(shots: int, device: Device) -> None:
-    least, most = shots_taken(device)
-    if not least <= shots <= (most or shots):
-        allowed = f"{least:,} to {most:,}" if most else f"at least {least:,}"
-        raise QcliError(
-            f"{shots:,} shots are outside the range of {device.key}: {allowed} per circuit",
-            device.key,
-            f"choose {allowed} shots",
-        )
 
 
 def mean_accuracy(subject: Subject, executor: Executor, times: int = 32) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Clbit, QuantumCircuit
 
+from qcli.circuit.openqasm import VERBATIM
 from qcli.compile.transpile import Compiled, layouts
 from qcli.device.record import Device
 from qcli.errors import QcliError
@@ -16,6 +17,7 @@ from qcli.forecast.figures import anonymous, expected
 from qcli.forecast.optimism import Optimism, optimism
 from qcli.forecast.response import GATES, READOUT, curve
 from qcli.forecast.scenarios import outlook, usual
+from qcli.forecast.shots import check_shots
 from qcli.noise.circuit import NOISELESS, Noisy, NoisyCircuit, Strength
 
 LEVEL = 0.90
@@ -48,7 +50,8 @@ class Prediction:
     """What a device would measure, with its 90 % interval.
 
     `ideal` is the noiseless value, `as_published` the value if the calibration told the whole truth, `guess` the value
-    without this device's calibration; `numerical_error` the standard error of the simulation, 0 where it is exact.
+    without this device's calibration; `numerical_error` the standard error of the simulation, 0 where it is exact;
+    `note` how the question was read, where it could be read in two ways.
     """
 
     value: float
@@ -60,6 +63,7 @@ class Prediction:
     numerical_error: float
     age_days: int
     basis: str
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -82,7 +86,7 @@ def bitstring(circuit: QuantumCircuit, target: str) -> Asked:
         raise QcliError(
             f"target {target!r} for {bits} measured bits", "--target", f"give {bits} characters 0 or 1"
         )
-    return Asked(measured, _indicator(target), 0.0)
+    return Asked(measured, _indicator(target), 0.0, _verbatim(circuit))
 
 
 def pauli_word(circuit: QuantumCircuit, observable: str) -> Asked:
@@ -104,7 +108,7 @@ def pauli_word(circuit: QuantumCircuit, observable: str) -> Asked:
         if letter in "XY":
             measured.h(qubit)
         measured.measure(qubit, bit)
-    return Asked(measured, np.tile([1.0, -1.0], (len(letters), 1)), -1.0)
+    return Asked(measured, np.tile([1.0, -1.0], (len(letters), 1)), -1.0, _verbatim(circuit))
 
 
 def forecast_circuit(
@@ -113,10 +117,9 @@ def forecast_circuit(
     """What `device` would measure in so many shots on a day, by default today.
 
     Raises:
-        QcliError: no shots, or a circuit that does not compile for the device.
+        QcliError: shots that the device does not take, or a circuit that does not compile for it.
     """
-    if shots < 1:
-        raise QcliError(f"{shots} shots", "--shots", "ask for at least one")
+    check_shots(shots, device)
     return predict(respond(asked, device), shots, on or date.today(), seed)
 
 
@@ -125,15 +128,15 @@ class Answer:
     """All of a forecast that depends neither on the day nor on the shots.
 
     The value `by_gates` at the factors `GATES` on gate and idling errors, and `by_readout` at `READOUT`, each with the
-    other as usual.
+    other as usual; `guess_by_gates` without the device's calibration.
     """
 
     asked: Asked
     layouts: tuple[Compiled, ...]
     by_gates: Array
     by_readout: Array
+    guess_by_gates: Array
     ideal: float
-    guess: float
     as_published: float
     numerical_error: float
     method: str
@@ -152,15 +155,16 @@ def respond(asked: Asked, device: Device, trust: Optimism | None = None) -> Answ
     published = NoisyCircuit(compiled)
     asked, ideal = _as_meant(asked, published)
     noisy, blind = NoisyCircuit(compiled, expected(device)), NoisyCircuit(compiled, anonymous(device))
-    by_gates = [_simulated(noisy, asked, Strength(gates, gates, gates, there.readout)) for gates in GATES]
+    strengths = [Strength(gates, gates, gates, there.readout) for gates in GATES]
+    by_gates = [_simulated(noisy, asked, each) for each in strengths]
     by_readout = [_simulated(noisy, asked, replace(there, readout=readout)) for readout in READOUT]
     return Answer(
         asked,
         found,
         np.array([each.values[0, 0] for each in by_gates]),
         np.array([each.values[0, 0] for each in by_readout]),
+        np.array([_simulated(blind, asked, each).values[0, 0] for each in strengths]),
         ideal=ideal,
-        guess=float(_simulated(blind, asked, there).values[0, 0]),
         as_published=float(_simulated(published, asked, Strength()).values[0, 0]),
         numerical_error=max(float(each.standard_error.max()) for each in by_gates),
         method=by_gates[-1].method,
@@ -177,7 +181,13 @@ def _as_meant(asked: Asked, noisy: NoisyCircuit) -> tuple[Asked, float]:
     ideal = float(_simulated(noisy, asked, NOISELESS).values[0, 0])
     if asked.lowest < 0 or ideal > _NEVER:
         return asked, ideal
-    turned = replace(asked, factors=asked.factors[::-1], note="target read with classical bit 0 last")
+    turned = replace(
+        asked,
+        factors=asked.factors[::-1],
+        note=_join(
+            asked.note, "the target was read with bit 0 last: with bit 0 first its ideal probability is 0"
+        ),
+    )
     other = float(_simulated(noisy, turned, NOISELESS).values[0, 0])
     return (turned, other) if other > _CLEAR else (asked, ideal)
 
@@ -200,13 +210,27 @@ def predict(answer: Answer, shots: int, on: date, seed: int = 0) -> Prediction:
         value=float(value),
         low=float(low),
         high=float(high),
-        guess=float(np.clip(answer.guess, lowest, 1.0)),
+        guess=float(np.clip(curve(GATES, answer.guess_by_gates)(answer.trust.gates), lowest, 1.0)),
         ideal=answer.ideal,
         as_published=answer.as_published,
         numerical_error=answer.numerical_error,
         age_days=view.age_days,
-        basis="; ".join(filter(None, (answer.method, answer.trust.basis, answer.asked.note))),
+        basis=f"{answer.method}; {answer.trust.basis}",
+        note=answer.asked.note,
     )
+
+
+def _verbatim(circuit: QuantumCircuit) -> str:
+    named = (circuit.metadata or {}).get(VERBATIM)
+    return (
+        "the verbatim box was compiled anew: its gates and qubits are not those that would run"
+        if named
+        else ""
+    )
+
+
+def _join(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _indicator(target: str) -> Array:
@@ -219,7 +243,7 @@ def _letters(observable: str, qubits: int) -> dict[int, str]:
     text = observable.strip().upper()
     if re.fullmatch("[IXYZ]+", text) and len(text) == qubits:
         found = dict(enumerate(text))
-    elif re.fullmatch(r"[XYZ]\d+([\s*]+[XYZ]\d+)*", text):
+    elif re.fullmatch(r"[XYZ]\d+([\s*]*[XYZ]\d+)*", text):
         pairs = re.findall(r"([XYZ])(\d+)", text)
         found = {int(qubit): letter for letter, qubit in pairs}
         if len(found) < len(pairs) or max(found) >= qubits:

@@ -11,9 +11,10 @@ from qcli.device.catalogue import catalogue, find
 from qcli.device.record import Device, stale
 from qcli.errors import QcliError
 from qcli.files import write_json
-from qcli.forecast.accuracy import Forecast, forecast_run, shots_taken, subject_of
+from qcli.forecast.accuracy import Forecast, forecast_run, subject_of
 from qcli.forecast.attribution import Attribution, attribute
 from qcli.forecast.mitigation.value import Value, by_value
+from qcli.forecast.shots import shots_taken
 from qcli.train.run import Run, now
 
 SCHEMA = "qcli.forecast/1"

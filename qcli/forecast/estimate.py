@@ -58,10 +58,18 @@ def estimate_cost(
     """
     question = question or Question()
     check(question, max_flips, detect, budget)
+    if max_degradation is not None and not 0 <= max_degradation <= 100:
+        raise QcliError(
+            f"a degradation of {max_degradation:g} points", "--max-degradation", "choose 0 to 100"
+        )
     subject = subject_of(target, {}) if isinstance(target, str) else target
     foreseeable = forecast and _foreseeable(subject, question)
-    if max_degradation is not None:
-        _check_degradation(max_degradation, foreseeable)
+    if max_degradation is not None and not foreseeable:
+        raise QcliError(
+            "there is no forecast to compare with",
+            "--max-degradation",
+            "name a trained run, without --training, --mitigation and --no-forecast",
+        )
     found = estimate(subject, question, on_step)
     forecasts = forecast_rows(found, on_step) if foreseeable else {}
     rows = tuple(
@@ -111,20 +119,35 @@ def forecast_rows(found: Estimate, on_step: Callable[[str], None] = lambda step:
 
 
 def recommendation(found: Estimate, forecasts: Forecasts, max_degradation: float) -> dict[str, Any]:
-    """The cheapest device whose predicted degradation is at most so many percentage points, and the sentence for it."""
+    """The cheapest device online whose predicted degradation is at most so many percentage points, of equal bills the
+    one that loses least, and the sentence for it.
+
+    Raises:
+        QcliError: no device that was asked has a forecast.
+    """
     priced = [(row, forecasts[row.terms.name]) for row in found.rows if row.terms.name in forecasts]
+    if not priced:
+        raise QcliError(
+            "none of the devices has a forecast",
+            "--max-degradation",
+            "name QPUs with a calibration (qcli devices)",
+        )
     meeting = [
         (row, seen)
         for row, seen in priced
-        if row.cheapest and not row.breaches and 100 * seen.degradation.value <= max_degradation
+        if row.cheapest
+        and not row.breaches
+        and row.terms.status == "online"
+        and 100 * seen.degradation.value <= max_degradation
     ]
     if not meeting:
-        text = f"no device is predicted to lose at most {max_degradation:g} points"
-        if priced:
-            row, best = min(priced, key=lambda each: each[1].degradation.value)
-            text += f"; the least is {row.terms.name} with {_points(best.degradation)}"
+        row, best = min(priced, key=lambda each: each[1].degradation.value)
+        text = (
+            f"no device online is predicted to lose at most {max_degradation:g} points; the least is {row.terms.name} "
+            f"({row.terms.status}) with {_points(best.degradation)}"
+        )
         return {"max_degradation": max_degradation, "device": None, "text": text}
-    row, seen = min(meeting, key=lambda each: (_usd(each[0]), each[0].terms.name))
+    row, seen = min(meeting, key=lambda each: (_usd(each[0]), each[1].degradation.value, each[0].terms.name))
     text = (
         f"the cheapest device predicted to lose at most {max_degradation:g} points is {row.terms.name}: "
         f"{_usd(row):,.2f} USD, {_points(seen.degradation)}"
@@ -147,17 +170,6 @@ def _foreseeable(subject: Subject, question: Question) -> bool:
     return subject.run is not None and question.training is None and question.mitigation == NO_MITIGATION
 
 
-def _check_degradation(points: float, foreseeable: bool) -> None:
-    if not 0 <= points <= 100:
-        raise QcliError(f"a degradation of {points:g} points", "--max-degradation", "choose 0 to 100")
-    if not foreseeable:
-        raise QcliError(
-            "there is no forecast to compare with",
-            "--max-degradation",
-            "name a trained run, without --training, --mitigation and --no-forecast",
-        )
-
-
 def _forecast(row: Row, seen: Forecast, today: date) -> dict[str, Any]:
     device = seen.device
     return summary(seen) | {
@@ -175,4 +187,4 @@ def _points(degradation: Range) -> str:
 
 def _usd(row: Row) -> Decimal:
     plan = row.cheapest
-    return plan.usd_high if plan else Decimal("Infinity")
+    return plan.usd if plan else Decimal("Infinity")

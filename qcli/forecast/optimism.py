@@ -30,7 +30,7 @@ class Optimism:
     basis: str
 
 
-_IBM = Optimism(2.33, 0.5, 0.28, 0.21, 0.4, f"fitted on {FITTED_ON}, leave-one-device-out")
+_IBM = Optimism(2.33, 0.5, 0.28, 0.21, 0.45, f"fitted on {FITTED_ON}, leave-one-device-out")
 _OTHER = Optimism(
     1.7,
     1.0,
@@ -51,8 +51,9 @@ def believe(vendor: str) -> str:
     """Which to believe, the forecast or the guess that needs no calibration."""
     if vendor == "IBM":
         return (
-            "Believe the forecast: on public results of IBM devices that it had not seen, it was off by "
-            f"{FORECAST_MAE:.3f} on average, the guess by {GUESS_MAE:.3f}."
+            "On average believe the forecast: on public results of four IBM devices that it had not seen, all of one "
+            f"family of circuits, it was off by {FORECAST_MAE:.3f}, the guess by {GUESS_MAE:.3f}; on one of them the guess "
+            "was better."
         )
     return (
         f"No public results of {vendor} devices were at hand to try either: where forecast and guess differ, reckon "
@@ -60,7 +61,7 @@ def believe(vendor: str) -> str:
     )
 
 
-FORECAST_MAE, GUESS_MAE = 0.070, 0.077
+FORECAST_MAE, GUESS_MAE = 0.071, 0.085
 """Mean absolute errors on FITTED_ON, leave-one-device-out (benchmarks/forecast.py)."""
 
 _DRIFT = ((1, 1.09), (7, 1.22), (90, 1.28))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.circuit import Answer, Prediction, bitstring, predict, respond
 from qcli.forecast.figures import anonymous
+from qcli.forecast.optimism import Optimism, optimism
 
 COLUMNS = ("circuit", "device", "date", "shots", "target", "measured")
+MOST_SHOTS = 10**9
 NO_CALIBRATION = "no calibration of this device: the guess"
+_UNKNOWN = 0.5
+"""Least standard deviation of the logarithm of a vendor's devices' errors: two devices can be alike by chance."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,29 @@ class Scored:
         return self.forecast.low <= self.result.measured <= self.forecast.high
 
     def to_json(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"circuit": str(self.result.circuit), "device": self.result.device}
-        facts |= {"date": self.result.on.isoformat(), "shots": self.result.shots}
-        return facts | {
-            "target": self.result.target,
-            "measured": self.result.measured,
-            "covered": self.covered,
-            **self.forecast.to_json(),
-        }
+        return {**_facts(self.result), "covered": self.covered, **self.forecast.to_json()}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A result that cannot be forecast, and why."""
+
+    result: Measured
+    error: QcliError
+
+    def to_json(self) -> dict[str, Any]:
+        return {**_facts(self.result), "error": self.error.what}
+
+
+def _facts(result: Measured) -> dict[str, Any]:
+    return {
+        "circuit": str(result.circuit),
+        "device": result.device,
+        "date": result.on.isoformat(),
+        "shots": result.shots,
+        "target": result.target,
+        "measured": result.measured,
+    }
 
 
 def read_results(path: Path) -> list[Measured]:
@@ -102,45 +122,51 @@ def _row(cells: dict[str | Any, str | Any], path: Path, line: int) -> Measured:
         raise QcliError(
             f"line {line}: {error}", str(path), "dates are ISO, shots an integer, measured a probability"
         ) from None
-    if found.shots < 1 or not 0 <= found.measured <= 1:
+    if not 1 <= found.shots <= MOST_SHOTS or not 0 <= found.measured <= 1:
         what = f"line {line}: {found.shots} shots, measured {found.measured}"
-        raise QcliError(what, str(path), "shots are positive, measured is a probability")
+        raise QcliError(what, str(path), f"shots are 1 to {MOST_SHOTS:,}, measured is a probability")
     return found
 
 
 def score(
     results: Sequence[Measured], on_row: Callable[[int], None] = lambda done: None, seed: int = 0
-) -> list[Scored]:
+) -> tuple[list[Scored], list[Refused]]:
     """Forecast every result as of its date; a circuit is compiled and simulated once for each device.
 
     A device of a known vendor that has no record is given the guess, and its row says so.
 
+    Returns:
+        The results that could be forecast, and the refusals of the others.
+
     Raises:
-        QcliError: a circuit or device that cannot be forecast; names the line.
+        QcliError: none can be forecast; the first refusal, with its line.
     """
 
     @cache
-    def answer(circuit: Path, device: str, target: str) -> tuple[Answer, str]:
-        record, note = _record(device)
-        return respond(bitstring(read_circuit(circuit), target), record), note
+    def answer(circuit: Path, device: str, target: str) -> Answer:
+        record, trust = _record(device)
+        return respond(bitstring(read_circuit(circuit), target), record, trust)
 
-    scored = []
+    scored: list[Scored] = []
+    refused: list[Refused] = []
     for number, result in enumerate(results, start=1):
         try:
-            found, note = answer(result.circuit, result.device, result.target)
-            prediction = predict(found, result.shots, result.on, seed)
+            found = answer(result.circuit, result.device, result.target)
+            scored.append(Scored(result, predict(found, result.shots, result.on, seed)))
         except QcliError as error:
             where = f"{result.circuit}, {result.device}"
-            raise QcliError(f"line {result.line}: {error.what}", where, error.fix) from None
-        if note:
-            prediction = replace(prediction, basis=f"{note}; {prediction.basis}")
-        scored.append(Scored(result, prediction))
+            refused.append(Refused(result, QcliError(f"line {result.line}: {error.what}", where, error.fix)))
         on_row(number)
-    return scored
+    if not scored:
+        raise refused[0].error
+    return scored, refused
 
 
-def summary(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Mean absolute error, bias (forecast − measured), coverage and mean width of the interval, the guess's error."""
+def summary(scored: Sequence[Scored], refused: Sequence[Refused] = ()) -> dict[str, Any]:
+    """Mean absolute error, bias (forecast − measured), coverage and mean width of the interval, the guess's error.
+
+    Rows that could not be forecast come last, with their `error`; they count nowhere else.
+    """
     errors = np.array([each.error for each in scored])
     guesses = np.array([each.forecast.guess - each.result.measured for each in scored])
     widths = np.array([each.forecast.high - each.forecast.low for each in scored])
@@ -151,18 +177,27 @@ def summary(scored: Sequence[Scored]) -> dict[str, Any]:
         "coverage": float(np.mean([each.covered for each in scored])),
         "mean_width": float(widths.mean()),
         "guess_mae": float(np.abs(guesses).mean()),
-        "rows": [each.to_json() for each in scored],
+        "rows": [each.to_json() for each in scored] + [each.to_json() for each in refused],
     }
 
 
-def _record(name: str) -> tuple[Device, str]:
-    """The device's record; for a vendor's device without one, that of its largest, which the guess makes nameless."""
+def _record(name: str) -> tuple[Device, Optimism]:
+    """The device's record; for a vendor's device without one that of its largest, which the guess makes nameless.
+
+    The factor is then as uncertain as devices of the vendor differ in their median two-qubit error, besides.
+    """
     try:
-        return find(name), ""
+        device = find(name)
     except QcliError:
-        words = name.lower().replace("/", "_").split("_")
+        words = name.lower().replace("/", "_").replace(" ", "_").split("_")
         alike = [device for device in catalogue().values() if device.vendor.lower() in words]
         if not alike:
             raise
-        largest = max(alike, key=lambda device: device.qubit_count)
-        return anonymous(largest), NO_CALIBRATION
+        largest, trust = max(alike, key=lambda device: device.qubit_count), optimism(alike[0].vendor)
+        errors = [median(e.error for e in device.usable_edges if e.error) for device in alike]
+        spread = float(np.std(np.log(errors), ddof=1)) if len(errors) > 1 else 0.0
+        between = float(np.hypot(trust.between_devices, max(spread, _UNKNOWN)))
+        return anonymous(largest), replace(
+            trust, between_devices=between, basis=f"{NO_CALIBRATION}; {trust.basis}"
+        )
+    return device, optimism(device.vendor)

@@ -142,7 +142,8 @@ def score_table(content: Mapping[str, Any]) -> Group:
     Raises:
         QcliError: `content` lacks a figure that the tables show.
     """
-    score = parse(Score, content, "score")
+    forecast = [row for row in content["rows"] if "error" not in row]
+    score = parse(Score, {**content, "rows": forecast}, "score")
     summary = _facts(f"{score.n:,} forecasts against measured results", rows.score_facts(score))
     left_out = max(0, score.n - SHOWN_RESULTS)
     note = f"and {left_out:,} more, nearer to their forecasts (--json has all)" if left_out else ""

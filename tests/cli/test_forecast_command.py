@@ -86,7 +86,8 @@ def test_an_observable_a_date_and_a_seed_are_heard() -> None:
     found = asked(command)
     assert (found["observable"], found["age_days"]) == ("X0 X1 X2 X3", 7)
     assert found["ideal"] == pytest.approx(1.0)
-    assert asked(f"{command} --seed 4")["low"] != found["low"]
+    other = asked(f"{command} --seed 4")
+    assert (other["low"], other["high"]) != (found["low"], found["high"])
     assert asked(command.replace("1000", "20"))["low"] < found["low"]
 
 
@@ -108,7 +109,7 @@ def test_a_target_in_qiskits_order_is_said_to_be_read_so() -> None:
     Path("circuit.qasm").write_text(GHZ.replace("h q[0]", "x q[0]").replace("cx", "// cx"))
     assert asked(CIRCUIT.replace("0000", "1000"))["ideal"] == pytest.approx(1.0)
     reversed_ = asked(CIRCUIT.replace("0000", "0001"))
-    assert reversed_["ideal"] == pytest.approx(1.0) and "classical bit 0 last" in reversed_["basis"]
+    assert reversed_["ideal"] == pytest.approx(1.0) and "bit 0 last" in reversed_["note"]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_where_no_device_will_do_it_ends_with_4_after_the_answer_and_names_the_l
     result = qcli(f"{PRICE} --shots 1 --max-degradation 0 --json")
     assert result.code == 4
     assert json.loads(result.out)["recommendation"]["device"] is None
-    assert "no device is predicted to lose at most 0 points; the least is braket/garnet" in result.what
+    assert "no device online is predicted to lose at most 0 points; the least is braket/garnet" in result.what
     assert "  where: --max-degradation" in result.err and "  fix: retrain" in result.err
 
 
@@ -225,6 +226,17 @@ def test_no_forecast_leaves_the_bill_alone() -> None:
     (with_it,), (without,) = asked(PRICE)["rows"], asked(f"{PRICE} --no-forecast")["rows"]
     assert with_it["forecast"] and without["forecast"] is None
     assert with_it["plans"] == without["plans"]
+
+
+def test_retired_devices_are_forecast_where_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qcli.device import catalogue
+    from qcli.forecast import document
+
+    few = {name: catalogue.find(name) for name in ("braket/garnet", "braket/ankaa-3")}
+    monkeypatch.setattr(document, "catalogue", lambda: few)
+    assert [row["device"] for row in asked("forecast run --inferences 4")["rows"]] == ["braket/garnet"]
+    both = asked("forecast run --inferences 4 --include-retired")["rows"]
+    assert [row["device"] for row in both] == list(few)
 
 
 # scores

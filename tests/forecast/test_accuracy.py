@@ -43,7 +43,7 @@ def test_figures_belong_together(trained: Run, name: str) -> None:
     assert 0 < found.contrast < 1
     assert found.layouts == (1 if name == "forte-enterprise-1" else 5)
     assert found.outlook.age_days == 0
-    assert ("Believe the forecast" in found.believe) == (name == "boston")
+    assert ("believe the forecast" in found.believe) == (name == "boston")
 
 
 def test_samples_are_the_runs_test_rows_and_average_to_the_whole(trained: Run, found: Forecast) -> None:

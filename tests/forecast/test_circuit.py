@@ -89,14 +89,23 @@ def test_a_pauli_word_is_written_in_letters_or_with_qubits(letters: str, pairs: 
     assert len(one.factors) == 4 - letters.upper().count("I")
 
 
-@pytest.mark.parametrize("word", ["", "III", "ZZ", "ZZZZ", "Z3", "Z0 X0", "Z", "ZAZ", "Z0,Z1", "Z-1", "Z0Z1"])
+@pytest.mark.parametrize("word", ["", "III", "ZZ", "ZZZZ", "Z3", "Z0 X0", "Z", "ZAZ", "Z0,Z1", "Z-1", "Z0Z0"])
 def test_what_is_no_word_on_the_circuits_qubits_is_refused(word: str) -> None:
     with pytest.raises(QcliError) as refusal:
         pauli_word(ghz(3), word)
     assert "3 qubits" in refusal.value.what and refusal.value.where == "--observable"
 
 
-IDEALS = [("ZZI", 1.0), ("Z0", 0.0), ("XXX", 1.0), ("XYY", -1.0), ("YYX", -1.0), ("YYY", 0.0), ("Y0 Y1", 0.0)]
+IDEALS = [
+    ("ZZI", 1.0),
+    ("Z0", 0.0),
+    ("XXX", 1.0),
+    ("XYY", -1.0),
+    ("YYX", -1.0),
+    ("YYY", 0.0),
+    ("Y0 Y1", 0.0),
+    ("Z0Z1", 1.0),
+]
 
 
 @pytest.mark.parametrize(("word", "value"), IDEALS)
@@ -140,7 +149,7 @@ def test_a_target_that_can_only_be_meant_in_reverse_is_read_so_and_it_is_said() 
     straight, reverse = (respond(bitstring(flipped(0), target), find("garnet")) for target in ("100", "001"))
     assert reverse.ideal == pytest.approx(1.0)
     assert forecast(reverse).value == forecast(straight).value
-    assert "target read with classical bit 0 last" in forecast(reverse).basis
+    assert "read with bit 0 last" in forecast(reverse).note and not forecast(straight).note
 
 
 def test_a_target_that_is_possible_in_neither_order_is_read_as_it_stands() -> None:

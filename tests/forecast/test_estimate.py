@@ -131,9 +131,15 @@ def made(*devices: tuple[str, str | None, float, float]) -> tuple[Any, Any]:
     """Rows and forecasts from name, USD (None: no plan), degradation in points, and its upper end."""
     rows, forecasts = [], {}
     for name, usd, points, high in devices:
-        plan = None if usd is None else SimpleNamespace(usd_high=Decimal(usd))
+        plan = None if usd is None else SimpleNamespace(usd=Decimal(usd))
         breaches = ("max_usd",) if name.startswith("forbidden") else ()
-        rows.append(SimpleNamespace(terms=SimpleNamespace(name=name), cheapest=plan, breaches=breaches))
+        rows.append(
+            SimpleNamespace(
+                terms=SimpleNamespace(name=name, status="offline" if name == "away" else "online"),
+                cheapest=plan,
+                breaches=breaches,
+            )
+        )
         forecasts[name] = SimpleNamespace(degradation=Range(points / 100, 0.0, high / 100))
     return SimpleNamespace(rows=rows), forecasts
 
@@ -163,15 +169,20 @@ def test_where_none_will_do_the_one_that_loses_least_is_named_and_it_ends_with_4
     refusal = missed(content)
     assert refusal is not None and refusal.exit_code == 4
     assert refusal.what == (
-        "no device is predicted to lose at most 3.5 points; the least is good with 4.0 points (90 %: 0.0 to 6.0)"
+        "no device online is predicted to lose at most 3.5 points; the least is good (online) with 4.0 points "
+        "(90 %: 0.0 to 6.0)"
     )
     assert refusal.where == "--max-degradation" and "retrain" in refusal.fix
 
 
 def test_where_nothing_is_forecast_none_is_named() -> None:
-    assert recommendation(SimpleNamespace(rows=[]), {}, 3)["text"] == (  # type: ignore[arg-type]
-        "no device is predicted to lose at most 3 points"
-    )
+    with pytest.raises(QcliError, match="none of the devices has a forecast"):
+        recommendation(SimpleNamespace(rows=[]), {}, 3)  # type: ignore[arg-type]
+
+
+def test_of_equal_bills_the_one_that_loses_least_and_none_that_is_offline() -> None:
+    found, forecasts = made(("a", "9", 2, 2), ("b", "9", 1, 1), ("away", "1", 0, 0))
+    assert recommendation(found, forecasts, 3)["device"] == "b"
 
 
 def test_a_device_that_meets_it_is_no_refusal(answer: tuple[Estimate, dict[str, Any]]) -> None:

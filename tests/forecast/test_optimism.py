@@ -47,5 +47,5 @@ def test_one_is_told_which_of_forecast_and_guess_to_believe() -> None:
     assert FORECAST_MAE < GUESS_MAE < 0.088
     for figure in (FORECAST_MAE, GUESS_MAE):
         assert f"{figure:.3f}" in believe("IBM")
-    assert "Believe the forecast" in believe("IBM")
+    assert "believe the forecast" in believe("IBM")
     assert believe("IonQ").startswith("No public results of IonQ devices")

@@ -40,7 +40,7 @@ def written(folder: Path, *lines: str, header: str = HEADER) -> Path:
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return summary(score(read_results(written(tmp_path_factory.mktemp("scored"), *RESULTS))))
+    return summary(*score(read_results(written(tmp_path_factory.mktemp("scored"), *RESULTS))))
 
 
 def test_the_columns_are_those_of_the_contract() -> None:
@@ -86,7 +86,7 @@ def test_a_row_is_the_forecast_of_its_circuit_on_its_day(content: dict[str, Any]
 @pytest.mark.parametrize("name", ["ibm_fez", "ibm/fez", "FakeFez", "fez"])
 def test_a_device_goes_by_any_of_its_names(tmp_path: Path, name: str, content: dict[str, Any]) -> None:
     row = f"circuits/bell.qasm,{name},2025-11-11,1000,00,0.49"
-    (found,) = summary(score(read_results(written(tmp_path, row))))["rows"]
+    (found,) = summary(*score(read_results(written(tmp_path, row))))["rows"]
     same = content["rows"][0]
     assert {**found, "circuit": "", "device": ""} == {**same, "circuit": "", "device": ""}
 
@@ -96,15 +96,30 @@ def test_a_known_vendors_device_without_a_record_is_given_the_guess_and_the_row_
     tmp_path: Path, name: str
 ) -> None:
     path = written(tmp_path, f"circuits/bell.qasm,{name},2026-05-06,1000,00,0.49")
-    (row,) = summary(score(read_results(path)))["rows"]
-    assert row["basis"].startswith(NO_CALIBRATION)
+    (row,) = summary(*score(read_results(path)))["rows"]
+    assert NO_CALIBRATION in row["basis"]
     assert row["value"] == pytest.approx(row["guess"], abs=0.01)
+    known = written(tmp_path, f"circuits/bell.qasm,{known_of(name)},2026-05-06,1000,00,0.49")
+    (calibrated,) = summary(*score(read_results(known)))["rows"]
     assert row["low"] < row["value"] < row["high"]
+    assert row["high"] - row["low"] > calibrated["high"] - calibrated["low"]
+
+
+def known_of(name: str) -> str:
+    """A device of the same vendor that has a record."""
+    return {"ibm": "fez", "ion": "forte-enterprise-1", "iqm": "garnet", "rig": "ankaa-3"}[name[:3]]
+
+
+def test_a_row_that_cannot_be_forecast_is_left_out_and_says_why(tmp_path: Path) -> None:
+    path = written(tmp_path, RESULTS[0], "circuits/bell.qasm,quantinuum/h2,2026-05-06,1000,00,0.49")
+    content = summary(*score(read_results(path)))
+    assert content["n"] == 1 and len(content["rows"]) == 2
+    assert content["rows"][1]["error"].startswith("line 3: no device") and "value" not in content["rows"][1]
 
 
 def test_the_same_seed_scores_the_same(tmp_path: Path, content: dict[str, Any]) -> None:
     results = read_results(written(tmp_path, *RESULTS))
-    again, other = summary(score(results)), summary(score(results, seed=1))
+    again, other = summary(*score(results)), summary(*score(results, seed=1))
     assert [row["value"] for row in again["rows"]] == [row["value"] for row in content["rows"]]
     assert [row["low"] for row in again["rows"]] != [row["low"] for row in other["rows"]]
 
@@ -158,11 +173,11 @@ UNSCORED = [
 
 @pytest.mark.parametrize(("row", "what"), [case[1:] for case in UNSCORED], ids=[case[0] for case in UNSCORED])
 def test_a_line_that_cannot_be_forecast_is_named(tmp_path: Path, row: str, what: str) -> None:
-    results = read_results(written(tmp_path, GOOD, row))
+    scored, (refused,) = score(read_results(written(tmp_path, GOOD, row)))
+    assert len(scored) == 1 and what in refused.error.what and refused.error.where
     with pytest.raises(QcliError) as refusal:
-        score(results)
+        score(read_results(written(tmp_path, "", row)))
     assert what in refusal.value.what
-    assert refusal.value.where == f"{results[1].circuit}, {results[1].device}" and refusal.value.fix
 
 
 FILES = [
