@@ -52,8 +52,8 @@ def believe(vendor: str) -> str:
     if vendor == "IBM":
         return (
             "On average believe the forecast: on public results of four IBM devices that it had not seen, all of one "
-            f"family of circuits, it was off by {FORECAST_MAE:.3f}, the guess by {GUESS_MAE:.3f}; on one of them the guess "
-            "was better."
+            f"family of circuits, it was off by {FORECAST_MAE:.3f}, the guess by {GUESS_MAE:.3f}; on one of them the "
+            "guess was better."
         )
     return (
         f"No public results of {vendor} devices were at hand to try either: where forecast and guess differ, reckon "

@@ -2,7 +2,7 @@
 
 from datetime import date
 from math import sqrt
-from statistics import median
+from statistics import geometric_mean, median
 
 import pytest
 from hypothesis import given, settings
