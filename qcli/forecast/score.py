@@ -184,7 +184,7 @@ def summary(scored: Sequence[Scored], refused: Sequence[Refused] = ()) -> dict[s
 def _record(name: str) -> tuple[Device, Optimism]:
     """The device's record; for a vendor's device without one that of its largest, which the guess makes nameless.
 
-    The factor is then as uncertain as devices of the vendor differ in their median two-qubit error, besides.
+    Both factors are then as uncertain, besides, as devices of the vendor differ in their median two-qubit error.
     """
     try:
         device = find(name)
@@ -196,8 +196,12 @@ def _record(name: str) -> tuple[Device, Optimism]:
         largest, trust = max(alike, key=lambda device: device.qubit_count), optimism(alike[0].vendor)
         errors = [median(e.error for e in device.usable_edges if e.error) for device in alike]
         spread = float(np.std(np.log(errors), ddof=1)) if len(errors) > 1 else 0.0
-        between = float(np.hypot(trust.between_devices, max(spread, _UNKNOWN)))
-        return anonymous(largest), replace(
-            trust, between_devices=between, basis=f"{NO_CALIBRATION}; {trust.basis}"
+        spread = max(spread, _UNKNOWN)
+        wider = replace(
+            trust,
+            between_devices=float(np.hypot(trust.between_devices, spread)),
+            readout_spread=float(np.hypot(trust.readout_spread, spread)),
+            basis=f"{NO_CALIBRATION}; {trust.basis}",
         )
+        return anonymous(largest), wider
     return device, optimism(device.vendor)
