@@ -8,7 +8,7 @@ from qcli.report.text import NONE
 
 SHOT_LEGEND = """\
 flips: expected share of labels that differ from the exact simulation because shots are few
-contrast: assumed share of an expectation value that the device keeps, its compiled circuit's estimated success
+contrast: share of an expectation value that the device keeps, by the forecast or else its compiled circuit's success
 two stages: some shots for every sample, more for the unclear ones
 saved: against the shots asked, negative where those flip too many; more: not even the most that the device takes"""
 
