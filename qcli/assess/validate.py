@@ -23,7 +23,7 @@ from qcli.model.layer import quantum_layers
 from qcli.price import ledger
 from qcli.price.plans import cheapest, plans
 from qcli.price.record import record
-from qcli.price.sheet import terms
+from qcli.price.sheet import load_sheets
 from qcli.price.subject import Subject, inference
 from qcli.price.workload import Workload
 from qcli.simulate.engine import choose, precision_named
@@ -72,14 +72,7 @@ def validate_on_hardware(
     Raises:
         QcliError: unknown device, too many inferences, shots the device does not take, or a circuit too wide.
     """
-    available = run.info.split.test
-    count = min(48, available) if inferences is None else inferences
-    if not 1 <= count <= available:
-        raise QcliError(
-            f"{count} inferences, the test set has {available} samples",
-            "--inferences",
-            f"choose 1 to {available}",
-        )
+    count = run.inferences(inferences)
     executor = executor_named(device, shots, seed, engine, precision)
     model, (x, y) = run.model(), run.rows("test", count)
     classes = len(run.info.data.classes)
@@ -178,7 +171,8 @@ def _cost(executor: Executor, work: Workload) -> dict[str, Any]:
     """What this rehearsal cost, and what the same on the device itself would, in its cheapest plan."""
     if not isinstance(executor, Emulator):
         return {"usd": "0", "real_device": None, "real_usd": None, "real_plan": None}
-    plan = cheapest(plans(work, terms(executor.device.key)))
+    entry = load_sheets().devices.get(executor.device.key)
+    plan = cheapest(plans(work, entry)) if entry else None
     return {
         "usd": "0",
         "real_device": executor.device.key,

@@ -32,6 +32,7 @@ def read_circuit(path: Path) -> QuantumCircuit:
     try:
         circuit = _parsed(text, version[1])
     except Exception as error:
+        # three parsers, with exceptions of their own, of ANTLR's and of Python's
         raise QcliError(
             f"the circuit does not parse: {_reason(error)}", str(path), "correct it there, or export it again"
         ) from None

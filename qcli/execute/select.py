@@ -4,8 +4,7 @@ from qcli.device.catalogue import catalogue, find
 from qcli.errors import QcliError
 from qcli.execute.emulator import Emulator
 from qcli.files import nearest
-from qcli.price.plans import check_shots
-from qcli.price.sheet import terms
+from qcli.forecast.shots import check_shots
 from qcli.simulate.engine import precision_named
 from qcli.simulate.exact import Exact, Sampled
 from qcli.simulate.executor import Executor
@@ -32,7 +31,7 @@ def executor(name: str, shots: int, seed: int, engine: str = "auto", precision: 
     provider, _, _ = name.partition("/")
     if provider == "emulator":
         device = find(name)
-        check_shots(shots, terms(device.key))
+        check_shots(shots, device)
         return Emulator(device, shots, seed)
     if provider in ("braket", "ibm"):
         device = find(name)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from qcli.device.record import Device
-from qcli.errors import QcliError
 from qcli.forecast.circuit import LEVEL
 from qcli.forecast.executor import Days, Noisy
 from qcli.forecast.figures import anonymous, expected
@@ -176,15 +175,7 @@ def subject_of(run: Run, inferences: int | None) -> Subject:
     Raises:
         QcliError: more than there are.
     """
-    available = run.info.split.test
-    count = min(48, available) if inferences is None else inferences
-    if not 1 <= count <= available:
-        raise QcliError(
-            f"{count} inferences, the test set has {available} samples",
-            "--inferences",
-            f"choose 1 to {available}",
-        )
-    x, y = run.rows("test", count)
+    x, y = run.rows("test", run.inferences(inferences))
     return Subject(run.model(), x, y.numpy(), len(run.info.data.classes))
 
 

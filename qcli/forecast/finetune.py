@@ -19,10 +19,9 @@ from qcli.forecast.figures import expected
 from qcli.forecast.optimism import optimism
 from qcli.forecast.regained import INTERVAL, Gain, Outcome, Predictions, gain
 from qcli.forecast.scenarios import usual
+from qcli.forecast.shots import check_shots
 from qcli.model.checkpoint import load_weights, save_tensors
 from qcli.noise.prepared import Circuits
-from qcli.price.plans import check_shots
-from qcli.price.sheet import terms
 from qcli.simulate.engine import precision_named
 from qcli.simulate.exact import Exact
 from qcli.simulate.executor import Executor, using
@@ -67,7 +66,7 @@ def check(run: Run) -> None:
     """
     noise = _noise(run)
     device, model = emulated(noise.device), run.new_model(run.info.training.seed)
-    check_shots(noise.shots, terms(device.key))
+    check_shots(noise.shots, device)
     x, _ = run.rows("test", _MOST)
     with using(to_expect(Circuits(device))):
         predict(model, x, len(run.info.data.classes))

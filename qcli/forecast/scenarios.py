@@ -42,11 +42,6 @@ class Outlook:
     readout_spread: float
     age_days: int
 
-    @property
-    def usual(self) -> Strength:
-        """Of the median day."""
-        return usual(self.trust)
-
     def draw(self, days: int, seed: int = 0) -> tuple[Array, Array]:
         """Factors on gates and idling, and on readout, of so many days `(days,)`: Sobol points, evenly spread."""
         power = max(1, (days - 1).bit_length())

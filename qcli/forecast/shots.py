@@ -1,8 +1,7 @@
 """How many shots a device takes."""
 
 from qcli.device.record import Device
-from qcli.errors import QcliError
-from qcli.price.plans import shots_range
+from qcli.price.plans import check_within, shots_range
 from qcli.price.sheet import load_sheets
 
 
@@ -21,11 +20,4 @@ def check_shots(shots: int, device: Device) -> None:
     Raises:
         QcliError: with the range.
     """
-    least, most = shots_taken(device)
-    if not least <= shots <= (most or shots):
-        allowed = f"{least:,} to {most:,}" if most else f"at least {least:,}"
-        raise QcliError(
-            f"{shots:,} shots are outside the range of {device.key}: {allowed} per circuit",
-            device.key,
-            f"choose {allowed} shots",
-        )
+    check_within(shots, shots_taken(device), device.key)

@@ -18,12 +18,21 @@ def check_shots(shots: int, terms: Terms) -> None:
     Raises:
         QcliError: outside the device's range (unknown ends are not checked).
     """
-    low, high = shots_range(terms)
+    check_within(shots, shots_range(terms), terms.name)
+
+
+def check_within(shots: int, taken: tuple[int, int | None], device: str) -> None:
+    """Refuse a number of shots outside the fewest and the most, None where the most is not known.
+
+    Raises:
+        QcliError: with the range.
+    """
+    low, high = taken
     if shots < low or (high is not None and shots > high):
         allowed = f"{low:,} to {high:,}" if high is not None else f"at least {low:,}"
         raise QcliError(
-            f"{shots:,} shots are outside the range of {terms.name}: {allowed} per circuit",
-            terms.name,
+            f"{shots:,} shots are outside the range of {device}: {allowed} per circuit",
+            device,
             f"choose {allowed} shots",
         )
 

@@ -126,6 +126,22 @@ class Run:
         absent = {"noise"} if self.info.noise is None else None
         write_json(self.path / "run.json", self.info.model_dump(by_alias=True, mode="json", exclude=absent))
 
+    def inferences(self, asked: int | None) -> int:
+        """How many test samples are meant: `asked`, or with None 48, or all if fewer.
+
+        Raises:
+            QcliError: not as many as there are.
+        """
+        available = self.info.split.test
+        count = min(48, available) if asked is None else asked
+        if not 1 <= count <= available:
+            raise QcliError(
+                f"{count} inferences, the test set has {available} samples",
+                "--inferences",
+                f"choose 1 to {available}",
+            )
+        return count
+
     @property
     def weights_file(self) -> Path:
         return self.path / "model.safetensors"

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import json
 import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from qcli.cli.main import run
@@ -74,3 +76,10 @@ def table(rows: int = 40) -> str:
     """A CSV of two features and a class that the first feature decides."""
     lines = [f"{(i % 2) + 0.01 * i:.2f},{(7 * i) % 11},{'ab'[i % 2]}" for i in range(rows)]
     return "\n".join(["x0,x1,class", *lines]) + "\n"
+
+
+def asked(command: str) -> Any:
+    """The JSON answer of a command that succeeds."""
+    result = qcli(f"{command} --json")
+    assert result.code == 0, result.err
+    return json.loads(result.out)

@@ -15,7 +15,7 @@ import typer
 
 from qcli import Run
 from qcli.cli.main import app
-from tests.cli.helpers import Result, qcli
+from tests.cli.helpers import Result, asked, qcli
 from tests.report.test_html import Page
 
 MODEL = """
@@ -71,12 +71,6 @@ def folder(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 @pytest.fixture(autouse=True)
 def _here(folder: Path) -> None:
     """Every test runs in that folder."""
-
-
-def asked(command: str) -> Any:
-    result = qcli(f"{command} --json")
-    assert result.code == 0, result.err
-    return json.loads(result.out)
 
 
 def chosen(content: Any) -> Any:

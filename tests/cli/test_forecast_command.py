@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -13,7 +12,7 @@ from qcli import Run
 from qcli.cli.main import app
 from qcli.device.catalogue import find, user_path
 from qcli.device.record import Device, dump_device
-from tests.cli.helpers import Result, qcli
+from tests.cli.helpers import Result, asked, qcli
 
 GHZ = """OPENQASM 2.0;
 include "qelib1.inc";
@@ -42,12 +41,6 @@ def folder(trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.fixture(autouse=True)
 def _here(folder: Path) -> None:
     """Every test runs in that folder."""
-
-
-def asked(command: str) -> Any:
-    result = qcli(f"{command} --json")
-    assert result.code == 0, result.err
-    return json.loads(result.out)
 
 
 def shown(command: str) -> str:
