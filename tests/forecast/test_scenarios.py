@@ -81,8 +81,7 @@ def test_drifts_of_single_gates_average_out_over_the_qubits_in_use(found: list[C
     assert view.readout_spread == pytest.approx(hypot(TRUST.readout_spread, drift(90) / 2))
 
 
-def test_the_usual_day_is_the_median_one(found: list[Compiled]) -> None:
-    strength = after(found, 0).usual
-    assert strength == usual(TRUST)
+def test_the_usual_day_is_the_median_one() -> None:
+    strength = usual(TRUST)
     assert strength.two_qubit == strength.one_qubit == strength.idle == TRUST.gates
     assert strength.readout == TRUST.readout
