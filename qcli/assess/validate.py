@@ -1,54 +1,44 @@
 """The same test samples through simulation and through a device, side by side."""
 
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal, localcontext
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from qcli.assess.statistics import paired_difference
+from qcli.assess import on_hardware
+from qcli.assess.document import assessment, samples
+from qcli.assess.inference import Inference, OnSamples, infer
+from qcli.assess.measured import Measured, expected_revisits, measure, plan_stages
+from qcli.assess.on_hardware import Spending, check_width, hardware_folder
+from qcli.assess.request import Request, Stages, parse_for
 from qcli.errors import QcliError
 from qcli.execute.emulator import Emulator
+from qcli.execute.hardware import Progress
 from qcli.execute.select import executor as executor_named
+from qcli.execute.select import is_hardware
 from qcli.files import write_atomic, write_json
+from qcli.forecast.accuracy import forecast_run
+from qcli.forecast.shots import shots_taken
 from qcli.model.layer import quantum_layers
 from qcli.price import ledger
+from qcli.price.bill import EXACT
 from qcli.price.plans import cheapest, plans
-from qcli.price.record import record
+from qcli.price.record import Call, record
 from qcli.price.sheet import load_sheets
 from qcli.price.subject import Subject, inference
-from qcli.price.workload import Workload
+from qcli.price.submission import charge, packed
+from qcli.price.tariff import PerSecond, PerTask, Terms
+from qcli.price.workload import Workload, mitigated
 from qcli.simulate.engine import choose, precision_named
 from qcli.simulate.exact import Exact
-from qcli.simulate.executor import Executor, Observed, using
-from qcli.train.loop import predict
-from qcli.train.metrics import accuracy
-from qcli.train.run import Run, now
+from qcli.train.run import Run
 
-SCHEMA = "qcli.assessment/1"
+__all__ = ["hardware_folder", "validate_on_hardware"]
+
 _CHUNK = 8
+_MOST_SHOTS = 100_000
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Inference:
-    """Class probabilities `(samples, classes)`, all quantum outputs `(samples, outputs)`, and seconds in all."""
-
-    probabilities: NDArray[np.float64]
-    outputs: NDArray[np.float64]
-    seconds: float
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        return self.probabilities.argmax(axis=1)
 
 
 def validate_on_hardware(
@@ -60,179 +50,212 @@ def validate_on_hardware(
     seed: int = 0,
     engine: str = "auto",
     precision: str = "float32",
-    on_samples: Callable[[int, int], None] = lambda done, total: None,
+    mitigation: Sequence[str] = (),
+    adaptive: bool = False,
+    max_flips: float = 0.01,
+    repetition: int = 0,
+    vendor_compile: bool = False,
+    contracts: Mapping[str, str] | None = None,
+    spending: Spending | None = None,
+    on_samples: OnSamples = lambda done, total: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Any]:
     """Run the first `inferences` test samples (default 48, or all if fewer) in simulation and on `device`.
 
-    `engine` and `precision` are those of the simulation.
+    Writes assessment.json and samples.csv under hardware/<device>/ and returns the assessment. On a real device nothing
+    is submitted without `spending.max_cost`: what would be is returned instead, `"schema": "qcli.dry-run/1"`. Running
+    the same again resumes.
 
-    Writes assessment.json and samples.csv under hardware/<device>/ and returns the assessment.
-    `on_samples(done, total)` is called as samples come in from the device.
+    Args:
+        engine, precision: of the simulation.
+        mitigation: readout, zne=1,3; on hardware also debias (IonQ), twirl=16, trex, dd (IBM).
+        adaptive: few shots for all samples, more only for those that are then unclear, so that at most `max_flips` of
+            the labels hang on shot noise.
+        repetition: of a real device, another number measures everything anew.
+        vendor_compile: submitted as written, for the vendor's compiler.
+        contracts: by provider, such as `{"ibm": "flex"}`.
+        on_samples: called with samples done and their number, on simulators and emulators.
+        on_progress, on_step: the same of a real device: circuits, and what is done.
 
     Raises:
-        QcliError: unknown device, too many inferences, shots the device does not take, or a circuit too wide.
+        QcliError: unknown device, too many inferences, shots the device does not take, a circuit too wide, the cap
+            (exit code 3), the canary (4), or a fault of the service (1).
     """
     count = run.inferences(inferences)
+    request = Request(
+        device=device,
+        inferences=count,
+        shots=max(shots, 1),
+        seed=max(seed, 0),
+        mitigation=tuple(mitigation),
+        max_flips=_share(max_flips) if adaptive else None,
+        repetition=repetition,
+        vendor_compile=vendor_compile,
+        contracts=dict(contracts or {}),
+        engine=engine,
+        precision=precision,
+    )
+    if is_hardware(device):
+        return on_hardware.validate(run, request, spending or Spending(), on_progress, on_step)
     executor = executor_named(device, shots, seed, engine, precision)
+    if spending is not None and spending.max_cost is not None:
+        raise QcliError(f"{device} costs nothing", "--max-cost", "leave it out")
     model, (x, y) = run.model(), run.rows("test", count)
     classes = len(run.info.data.classes)
-    subject = Subject(run.info.model.name, classes, run, record(model, x[:1]))
-    if isinstance(executor, Emulator):
-        _check_width(subject, executor)
     reference = Exact(engine, precision_named(precision))
-    simulated = _infer(model, x, classes, reference, lambda done, total: None)
-    measured = _infer(model, x, classes, executor, on_samples)
     wires = max(program.wires for layer in quantum_layers(model) for program in layer.programs)
-    chosen = {**asdict(choose(engine, wires, _CHUNK)), "precision": precision}
-    work = inference(subject, count, shots, {})
-    assessment = _assessment(executor, work, shots, seed, y.numpy(), simulated, measured, chosen)
-    folder = hardware_folder(run, executor.name)
-    write_atomic(folder / "samples.csv", _samples(run, y.numpy(), simulated, measured).to_csv(index=False))
-    write_json(folder / "assessment.json", assessment)
-    if isinstance(executor, Emulator):
-        try:
-            ledger.append(_entry(run, executor, work))
-        except OSError as error:
-            _log.warning("not added to the ledger %s: %s", ledger.ledger_path(), error.strerror or error)
-    return assessment
-
-
-def _check_width(subject: Subject, emulator: Emulator) -> None:
-    """Refuse a circuit wider than the device before minutes go into simulating it."""
-    wires = max((circuit.program.wires for circuit in subject.circuits), default=0)
-    qubits = emulator.device.qubit_count
-    if wires > qubits:
-        raise QcliError(
-            f"the circuit has {wires} wires, {emulator.device.key} {qubits} calibrated qubits",
-            emulator.name,
-            "use a larger device (qcli devices lists them), or train with fewer wires",
-        )
-
-
-def _infer(
-    model: nn.Module, x: Tensor, classes: int, executor: Executor, on_samples: Callable[[int, int], None]
-) -> Inference:
-    observed = Observed(executor)
-    probabilities, outputs = [], []
-    started = time.perf_counter()
-    with using(observed):
-        for part in x.split(_CHUNK):
-            probabilities.append(predict(model, part, classes))
-            answers = [answer.double().reshape(len(part), -1) for _, _, answer in observed.calls]
-            outputs.append(torch.cat(answers, dim=1))
-            observed.calls.clear()
-            on_samples(len(part) + sum(len(p) for p in probabilities[:-1]), len(x))
-    seconds = time.perf_counter() - started
-    return Inference(torch.cat(probabilities).numpy(), torch.cat(outputs).numpy(), seconds)
-
-
-def _assessment(
-    executor: Executor,
-    work: Workload,
-    shots: int,
-    seed: int,
-    labels: NDArray[np.int64],
-    simulated: Inference,
-    measured: Inference,
-    engine: dict[str, str],
-) -> dict[str, Any]:
-    n = len(labels)
-    right_simulated, right_measured = simulated.labels == labels, measured.labels == labels
-    difference = paired_difference(right_simulated, right_measured)
-    flipped = int((simulated.labels != measured.labels).sum())
-    stages = {name: getattr(executor.timings, name) / n for name in ("compile", "execute", "postprocess")}
-    stages["postprocess"] += measured.seconds / n - sum(stages.values())
-    return {
-        "schema": SCHEMA,
-        "created": now(),
-        "device": executor.name,
-        "inferences": n,
-        "shots": shots if executor.name != "sim" else None,
-        "seed": seed,
-        "calibrated_on": executor.device.calibrated_on.isoformat()
-        if isinstance(executor, Emulator)
-        else None,
-        "simulation": {"accuracy": accuracy(right_simulated).to_json(), "engine": engine},
-        "hardware": {"accuracy": accuracy(right_measured).to_json()},
-        "degradation_points": {name: 100 * getattr(difference, name) for name in ("value", "low", "high")},
-        "mcnemar_p": difference.p,
-        "only_simulation_right": difference.only_first,
-        "only_device_right": difference.only_second,
-        "flipped": {"count": flipped, "share": flipped / n},
-        "mean_abs_delta_expval": float(np.abs(simulated.outputs - measured.outputs).mean()),
-        "latency_s_per_inference": {**stages, "total": measured.seconds / n},
-        "cost": _cost(executor, work),
-        "circuit": _circuit(executor),
-        "samples": "samples.csv",
-    }
-
-
-def _cost(executor: Executor, work: Workload) -> dict[str, Any]:
-    """What this rehearsal cost, and what the same on the device itself would, in its cheapest plan."""
+    chosen = asdict(choose(engine, wires, _CHUNK))
     if not isinstance(executor, Emulator):
-        return {"usd": "0", "real_device": None, "real_usd": None, "real_plan": None}
-    entry = load_sheets().devices.get(executor.device.key)
+        if mitigation or adaptive:
+            what = "--mitigation" if mitigation else "--adaptive"
+            raise QcliError(f"{device} has no noise of a device", what, "choose an emulator or a real device")
+        simulated = infer(model, x, classes, reference, _CHUNK)
+        measured = Measured(infer(model, x, classes, executor, _CHUNK, on_samples))
+        content = assessment(
+            request,
+            executor.name,
+            y.numpy(),
+            simulated,
+            measured,
+            chosen,
+            calibrated_on=None,
+            latency_s_per_inference=_latency(executor.timings, measured.final),
+            cost={"usd": "0", "real_device": None, "real_usd": None, "real_plan": None},
+            circuit=None,
+        )
+        return _kept(run, content, samples(run, y.numpy(), simulated, measured).to_csv(index=False))
+    calls = record(model, x[:1])
+    subject = Subject(run.info.model.name, classes, run, calls)
+    check_width(subject, executor.device, executor.name)
+    own, _ = parse_for(request.mitigation, executor.device, hardware=False)
+    if adaptive:
+        if mitigation:
+            raise QcliError(
+                "no shots can be planned under mitigation", "--adaptive, --mitigation", "give one of the two"
+            )
+        on_step("planning shots")
+        request = request.model_copy(update={"stages": _stages(run, request, executor)})
+    on_step(f"running on {executor.name}")
+    simulated = infer(model, x, classes, reference, _CHUNK)
+    measured = measure(model, x, classes, executor, shots, own, request.stages, _CHUNK, on_samples)
+    work = mitigated(inference(subject, count, shots, {}), own)
+    content = assessment(
+        request,
+        executor.name,
+        y.numpy(),
+        simulated,
+        measured,
+        chosen,
+        calibrated_on=executor.device.calibrated_on.isoformat(),
+        latency_s_per_inference=_latency(executor.timings, measured.final),
+        cost=_cost(executor, work, measured, request.stages, calls),
+        circuit=_circuit(executor),
+    )
+    _to_ledger(run, executor, work, request.stages)
+    return _kept(run, content, samples(run, y.numpy(), simulated, measured).to_csv(index=False))
+
+
+def _share(max_flips: float) -> float:
+    if not 0 < max_flips < 1:
+        raise QcliError(f"a share of flips of {max_flips}", "--max-flips", "choose a share between 0 and 1")
+    return max_flips
+
+
+def _stages(run: Run, request: Request, emulator: Emulator) -> Stages:
+    device = emulator.device
+    seen = forecast_run(run, device, request.inferences, request.shots, device.calibrated_on, days=8)
+    least, most = shots_taken(device)
+    assert request.max_flips is not None
+    return plan_stages(run, request.max_flips, seen.contrast, least, min(most or _MOST_SHOTS, _MOST_SHOTS))
+
+
+def _kept(run: Run, content: dict[str, Any], table: str) -> dict[str, Any]:
+    folder = hardware_folder(run, content["device"])
+    write_atomic(folder / "samples.csv", table)
+    write_json(folder / "assessment.json", content)
+    return content
+
+
+def _latency(timings: Any, measured: Inference) -> dict[str, float]:
+    n = len(measured.outputs)
+    stages = {name: getattr(timings, name) / n for name in ("compile", "execute", "postprocess")}
+    stages["postprocess"] += measured.seconds / n - sum(stages.values())
+    return {**stages, "total": measured.seconds / n}
+
+
+def _cost(
+    emulator: Emulator, work: Workload, measured: Measured, stages: Stages | None, calls: Sequence[Call]
+) -> dict[str, Any]:
+    """What this rehearsal cost, and what the same on the device itself would, in its cheapest plan."""
+    entry = load_sheets().devices.get(emulator.device.key)
     plan = cheapest(plans(work, entry)) if entry else None
+    usd = plan.usd if plan else None
+    more: dict[str, Any] = {}
+    if entry and plan and stages and measured.revisited is not None:
+        again = int(measured.revisited.mask.sum())
+        more["uniform_usd"] = f"{plan.usd:f}"
+        more["separate_usd"] = f"{_separate(work, entry):f}"
+        usd = _staged(entry, plan.name, work.inferences, again, stages, calls)
     return {
         "usd": "0",
-        "real_device": executor.device.key,
-        "real_usd": f"{plan.usd:f}" if plan else None,
+        "real_device": emulator.device.key,
+        "real_usd": None if usd is None else f"{usd:f}",
         "real_plan": plan.name if plan else None,
+        **more,
     }
 
 
-def _entry(run: Run, emulator: Emulator, work: Workload) -> ledger.Entry:
+def _separate(work: Workload, entry: Terms) -> Decimal:
+    """One task per circuit, all with the same shots."""
+    return next(each.usd for each in plans(work, entry) if each.name == "separate")
+
+
+def _staged(
+    entry: Terms, plan: str, inferences: int, again: int, stages: Stages, calls: Sequence[Call]
+) -> Decimal | None:
+    if not isinstance(entry.price, PerTask | PerSecond):
+        return None
+    circuits = sum(each.count for call in calls for each in call.circuits)
+    usd = Decimal(0)
+    with localcontext(EXACT):
+        for count, shots in ((inferences * circuits, stages.first), (again * circuits, stages.second)):
+            for group in packed([shots] * count, plan, entry):
+                usd += charge(entry, [shots] * len(group), plan).usd
+    return usd
+
+
+def _to_ledger(run: Run, emulator: Emulator, work: Workload, stages: Stages | None) -> None:
     """The rehearsal in the ledger: nothing is billed, but circuits and shots were foreseen and counted."""
     nothing = Decimal(0)
-    return ledger.Entry(
+    tasks, shots = work.circuits, work.executions
+    if stages:
+        again = expected_revisits(stages, work.inferences) * (work.circuits // work.inferences)
+        tasks, shots = work.circuits + again, work.circuits * stages.first + again * stages.second
+    entry = ledger.Entry(
         run=str(run.path),
         model=run.info.model.name,
         device=emulator.name,
         plan=None,
         inferences=work.inferences,
         estimate=ledger.Estimated(
-            tasks=work.circuits,
-            shots=work.executions,
-            qpu_s=None,
-            usd=nothing,
-            usd_low=nothing,
-            usd_high=nothing,
+            tasks=tasks, shots=shots, qpu_s=None, usd=nothing, usd_low=nothing, usd_high=nothing
         ),
-        actual=ledger.Actual(
-            tasks=emulator.circuits_run, shots=emulator.circuits_run * emulator.shots, qpu_s=None, usd=nothing
-        ),
+        actual=ledger.Actual(tasks=emulator.circuits_run, shots=emulator.shots_run, qpu_s=None, usd=nothing),
     )
+    try:
+        ledger.append(entry)
+    except OSError as error:
+        _log.warning("not added to the ledger %s: %s", ledger.ledger_path(), error.strerror or error)
 
 
-def _circuit(executor: Executor) -> dict[str, Any] | None:
-    """Counts and layout of the largest circuit that was compiled, if any was."""
-    if not isinstance(executor, Emulator):
-        return None
+def _circuit(emulator: Emulator) -> dict[str, Any]:
+    """Counts and layout of the largest circuit that was compiled."""
     compiled = max(
-        (circuit.compiled for circuit in executor.prepared.values()), key=lambda c: c.two_qubit_gates
+        (circuit.compiled for circuit in emulator.prepared.values()), key=lambda c: c.two_qubit_gates
     )
     return {
         "two_qubit_gates": compiled.two_qubit_gates,
         "depth": compiled.depth,
         "layout": list(compiled.used_qubits),
     }
-
-
-def _samples(run: Run, labels: NDArray[np.int64], simulated: Inference, measured: Inference) -> pd.DataFrame:
-    names = np.array(run.info.data.classes)
-    columns: dict[str, Any] = {
-        "index": run.split.test[: len(labels)],
-        "label": names[labels],
-        "simulated": names[simulated.labels],
-        "measured": names[measured.labels],
-        "flipped": simulated.labels != measured.labels,
-    }
-    for k in range(simulated.outputs.shape[1]):
-        columns[f"z_sim_{k}"] = simulated.outputs[:, k]
-        columns[f"z_dev_{k}"] = measured.outputs[:, k]
-    return pd.DataFrame(columns)
-
-
-def hardware_folder(run: Run, device: str) -> Path:
-    """Where the results of a device lie in a run directory."""
-    return run.path / "hardware" / device.replace("/", "-")

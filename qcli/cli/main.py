@@ -9,9 +9,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from qcli.cli.assess import assess
 from qcli.cli.devices import app as devices
 from qcli.cli.estimate_cost import estimate_cost
 from qcli.cli.forecast import app as forecast
+from qcli.cli.jobs import app as jobs
 from qcli.cli.ledger import ledger
 from qcli.cli.prices import app as prices
 from qcli.cli.train import train
@@ -25,10 +27,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, estimate_cost, validate_on_hardware, ledger):
+for command in (train, estimate_cost, validate_on_hardware, assess, ledger):
     app.command()(command)
 app.add_typer(devices, name="devices")
 app.add_typer(forecast, name="forecast")
+app.add_typer(jobs, name="jobs")
 app.add_typer(prices, name="prices")
 
 

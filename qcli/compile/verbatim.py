@@ -46,8 +46,8 @@ def verbatim(
     ]
 
 
-def native_qasm(circuit: "QuantumCircuit | Circuit") -> str:
-    """OpenQASM 3 of what `verbatim` gives, on physical qubits."""
+def native_qasm(circuit: "QuantumCircuit | Circuit", physical: bool = True) -> str:
+    """OpenQASM 3 of what `verbatim` gives, on physical qubits; else on virtual ones, which the vendor may place."""
     from qiskit.circuit import QuantumCircuit
 
     if isinstance(circuit, QuantumCircuit):
@@ -60,8 +60,9 @@ def native_qasm(circuit: "QuantumCircuit | Circuit") -> str:
         QubitReferenceType,
     )
 
-    physical = OpenQASMSerializationProperties(qubit_reference_type=QubitReferenceType.PHYSICAL)
-    return str(circuit.to_ir(IRType.OPENQASM, physical).source)
+    kind = QubitReferenceType.PHYSICAL if physical else QubitReferenceType.VIRTUAL
+    properties = OpenQASMSerializationProperties(qubit_reference_type=kind)
+    return str(circuit.to_ir(IRType.OPENQASM, properties).source)
 
 
 Written = tuple[str, tuple[int, ...], tuple[float, ...]]

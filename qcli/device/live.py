@@ -43,7 +43,7 @@ def no_credentials(*providers: str) -> QcliError:
     """What to set where credentials are missing."""
     return QcliError(
         f"no credentials for {' or '.join({'braket': 'AWS', 'ibm': 'IBM Quantum'}[p] for p in providers)}",
-        "qcli devices refresh",
+        "this computer",
         "; ".join(_SET[provider] for provider in providers)
         + "; without an account: qcli devices import FILE",
     )
@@ -62,7 +62,7 @@ def live_capabilities(name: str, session: Any = None, service: Any = None) -> di
     """
     provider, _, short = name.partition("/")
     if provider == "braket":
-        return _get_device(_arn(name), session)
+        return _get_device(arn(name), session)
     return _backend(f"ibm_{short}", service)
 
 
@@ -71,11 +71,11 @@ def _get_device(arn: str, session: Any) -> dict[str, Any]:
 
     if session is None:
         import boto3
-        from braket.aws import AwsSession
+        from braket.aws import AwsDevice, AwsSession
 
         if not has_credentials("braket"):
             raise no_credentials("braket")
-        session = AwsSession(boto3.Session(region_name=AwsSession.get_device_region(arn)))
+        session = AwsSession(boto3.Session(region_name=AwsDevice.get_device_region(arn)))
     try:
         answer = session.get_device(arn)
     except (BotoCoreError, ClientError) as error:
@@ -107,13 +107,18 @@ def _refused(message: str, where: str, provider: str) -> QcliError:
     return QcliError(f"the service refused: {message}", where, _SET[provider], exit_code=1)
 
 
-def _arn(name: str) -> str:
+def arn(name: str) -> str:
+    """The ARN of `braket/garnet`.
+
+    Raises:
+        QcliError: the installed Braket SDK knows no such device.
+    """
     from braket.devices import Devices
 
     providers = (provider for provider in vars(Devices).values() if hasattr(provider, "__members__"))
-    for arn in (device.value for provider in providers for device in provider):
-        if resolve(arn, [name]):
-            return str(arn)
+    for known in (device.value for provider in providers for device in provider):
+        if resolve(known, [name]):
+            return str(known)
     raise QcliError(
         f"the installed Braket SDK knows no device {name}", name, "import its file: qcli devices import"
     )

@@ -1,8 +1,14 @@
-"""Executors by the names users give them."""
+"""Executors and services by the names users give them."""
+
+from dataclasses import dataclass, field
 
 from qcli.device.catalogue import catalogue, find
+from qcli.device.record import Device
 from qcli.errors import QcliError
+from qcli.execute.braket import Braket, BraketOptions
 from qcli.execute.emulator import Emulator
+from qcli.execute.ibm import Ibm, IbmOptions
+from qcli.execute.service import Service
 from qcli.files import nearest
 from qcli.forecast.shots import check_shots
 from qcli.simulate.engine import precision_named
@@ -17,8 +23,7 @@ def executor(name: str, shots: int, seed: int, engine: str = "auto", precision: 
     """`sim`, `sampled`, or `emulator/<device>`; `engine` and `precision` are those of the first two.
 
     Raises:
-        QcliError: an unknown name, a real device (not to be run on yet), a negative seed, or shots that the device
-            does not take.
+        QcliError: an unknown name, a negative seed, or shots that the device does not take.
     """
     if seed < 0:
         raise QcliError(f"seed {seed} is negative", "--seed", "choose 0 or more")
@@ -33,12 +38,23 @@ def executor(name: str, shots: int, seed: int, engine: str = "auto", precision: 
         device = find(name)
         check_shots(shots, device)
         return Emulator(device, shots, seed)
-    if provider in ("braket", "ibm"):
-        device = find(name)
-        raise QcliError(
-            f"running on the real {device.full_name} is not available in this version",
-            name,
-            f"rehearse on its calibration: --device {device.emulator}",
-        )
-    known = ["sim", "sampled", *(device.emulator for device in catalogue().values())]
+    known = ["sim", "sampled", *catalogue(), *(device.emulator for device in catalogue().values())]
     raise QcliError(f"unknown device {name!r}", "--device", nearest(name, known))
+
+
+@dataclass(frozen=True)
+class ServiceOptions:
+    """What is asked of whichever service a device belongs to."""
+
+    braket: BraketOptions = field(default_factory=BraketOptions)
+    ibm: IbmOptions = field(default_factory=IbmOptions)
+
+
+def is_hardware(name: str) -> bool:
+    """Whether results on it may have to be paid for."""
+    return name.partition("/")[0] in ("braket", "ibm")
+
+
+def service(device: Device, options: ServiceOptions) -> Service:
+    """The vendor's service; it is reached at the first use."""
+    return Ibm(device, options.ibm) if device.provider == "ibm" else Braket(device, options.braket)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from qcli.circuit.program import Expectation, Program
+from qcli.errors import QcliError
 from qcli.model.layer import quantum_layers
 from qcli.model.load import class_logits
 from qcli.price.binomial import BinomialMargins, label_changes
-from qcli.price.shots import BANDS, Array, Integers, Margins, Stage, Uniform
+from qcli.price.shots import BANDS, Array, Integers, Margins, Stage, Uniform, Unit
 from qcli.simulate.exact import Blank, Exact, Sampled
 from qcli.simulate.executor import Executor, Observed, using
 from qcli.train.run import Run
@@ -20,6 +21,8 @@ _SAMPLES = 1000
 _ROWS, _AMPLITUDES = 3_000, 2**22
 """Limits of one simulated flip rate: circuits, and circuits times 2**wires."""
 _CHUNK = 2**14
+_AROUND = 33
+"""Values around a measured one at which labels are looked up."""
 
 
 class _Given(Blank):
@@ -171,6 +174,47 @@ class SimulatedMargins(Margins):
             return np.where(unclear, finally_flipped, flipped).mean(1)
 
         return Stage(bands, unclear.mean((1, 2)), flips)
+
+
+class Decisions:
+    """The labels of samples `x` `(samples, features)` as a function of what the device measured for them.
+
+    Raises:
+        QcliError: the model calls its quantum layers more than once, so that one answer depends on another.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, classes: int) -> None:
+        subject, observed = _Subject(model.eval(), x, classes), Observed(Blank())
+        subject.logits(observed)
+        if len(observed.calls) != 1:
+            raise QcliError(
+                f"the model calls its quantum layers {len(observed.calls)} times",
+                "--adaptive",
+                "leave it out",
+            )
+        program, angles, _ = observed.calls[0]
+        self._call = _OneCall(subject, program, angles, ordered=False)
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Of the classes `(samples, classes)`, for outputs `(samples, outputs)`."""
+        probabilities: Array = torch.softmax(torch.as_tensor(self._logits(outputs)), -1).numpy()
+        return probabilities
+
+    def unclear(self, outputs: Array, band: float, unit: Unit) -> NDArray[np.bool_]:
+        """Samples `(samples,)` whose label changes within `band` of the expectation value measured, or whose largest
+        logits lie closer than `band`."""
+        if unit == "logit gap":
+            return _gap(self._logits(outputs)) < band
+        word = _pauli_word(self._call.program)
+        assert word is not None
+        steps = abs(word[0]) * band * np.linspace(-1, 1, _AROUND)
+        labels = np.array([_labels(self._logits(outputs + step)) for step in steps])
+        return (labels != labels[0]).any(axis=0)
+
+    def _logits(self, outputs: Array) -> Array:
+        """`(samples, classes)`; a sample may have several rows of outputs, one for each circuit of its own."""
+        rows = outputs.reshape(1, -1, self._call.program.outputs)
+        return self._call.logits(rows)[0]
 
 
 def margins(run: Run) -> Margins:

@@ -77,8 +77,6 @@ def test_a_circuit_is_compiled_once_for_all_samples(layer):
         ("emulator/garnt", 512, "no device", "emulator/garnet"),
         ("emulator/forte-enterprise-1", 50, "50 shots are outside the range", "100 to 5,000"),
         ("emulator/garnet", 20_001, "20,001 shots are outside the range", "1 to 20,000"),
-        ("braket/garnet", 512, "not available", "--device emulator/garnet"),
-        ("ibm/fez", 512, "not available", "--device emulator/fez"),
         ("sampled", 0, "0 shots", "choose 1 to"),
         ("sampeld", 512, "unknown device", "sampled"),
     ],

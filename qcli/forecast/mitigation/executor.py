@@ -1,5 +1,6 @@
 """The mitigated forward pass: what was read goes in, mitigated outputs come out, into the model's own head."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,12 @@ _MOST_KEPT = 2**26
 class Readings(Protocol):
     """What a device, or its emulator, reads from the circuit of a measured program at angles `(batch, angles)`."""
 
+    def prepare(
+        self, programs: Sequence[Program], values: Array, scales: Sequence[int], readout: bool
+    ) -> None:
+        """Told beforehand what a forward pass asks for: each program at these scales, and its calibration."""
+        ...
+
     def frequencies(self, program: Program, values: Array, scale: int) -> Array:
         """Relative frequencies `(batch, 2**bits)`, two-qubit gates folded to this scale."""
         ...
@@ -51,6 +58,7 @@ class Mitigated:
         scales = self._technique.submitted.folds
         groups = measure.groups(program)
         circuits = [measure.group_program(program, group) for group in groups]
+        self._readings.prepare(circuits, values, scales, self._technique.submitted.readout)
         at_scales = [
             measure.combine(
                 program, groups, [self._read(each, values, scale) for each in circuits], len(values)
@@ -129,6 +137,11 @@ class Trial:
         self._generator = np.random.default_rng(seed)
         self._drawn: dict[tuple[str, bytes, int], Array] = {}
         self._assigned: dict[int, Array] = {}
+
+    def prepare(
+        self, programs: Sequence[Program], values: Array, scales: Sequence[int], readout: bool
+    ) -> None:
+        """Sampled when asked for."""
 
     def frequencies(self, program: Program, values: Array, scale: int) -> Array:
         key = program.key, values.tobytes(), scale

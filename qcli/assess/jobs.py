@@ -1,0 +1,137 @@
+"""What is under way on real devices, by the journals in run directories."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qcli.assess.on_hardware import identity
+from qcli.assess.request import SCHEMA, Request
+from qcli.device.record import load_device
+from qcli.errors import QcliError
+from qcli.execute.hardware import Hardware
+from qcli.execute.journal import Entry, Journal
+from qcli.execute.select import ServiceOptions, service
+from qcli.execute.service import Pace
+from qcli.files import nearest, read_json
+from qcli.price.sheet import load_sheets, terms
+from qcli.train.run import Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task of a run on a device."""
+
+    run: Path
+    device: str
+    entry: Entry
+
+    def to_json(self) -> dict[str, Any]:
+        entry = self.entry
+        submitted, last = entry.event("submitted"), entry.events[-1] if entry.events else None
+        return {
+            "run": str(self.run),
+            "device": self.device,
+            "number": entry.number,
+            "token": entry.token,
+            "vendor_id": entry.vendor_id,
+            "state": entry.state,
+            "plan": entry.plan,
+            "circuits": len(entry.circuits),
+            "shots": sum(entry.detail["shots"]),
+            "reserved_usd": f"{entry.reserved:f}",
+            "usd": None if entry.usd is None else f"{entry.usd:f}",
+            "calibration": entry.calibration,
+            "created": entry.created,
+            "submitted": submitted.at if submitted else None,
+            "changed": last.at if last else entry.created,
+            "events": [
+                {"kind": event.kind, "at": event.at, "detail": dict(event.detail)} for event in entry.events
+            ],
+        }
+
+
+def devices(run: Path) -> list[str]:
+    """Those that something was submitted to.
+
+    Raises:
+        QcliError: there are none.
+    """
+    return list(_journals(run, None))
+
+
+def jobs(run: Path, device: str | None = None) -> list[Job]:
+    """All tasks of a run, or of its device, in the order they were recorded.
+
+    Raises:
+        QcliError: nothing was submitted from there.
+    """
+    found = []
+    for name, path in _journals(run, device).items():
+        journal = Journal.reading(path)
+        found += [Job(run, name, entry) for entry in journal.entries()]
+        journal.close()
+    return found
+
+
+def wait(
+    run: Path,
+    device: str | None = None,
+    services: ServiceOptions | None = None,
+    on_open: Callable[[str, int], None] = lambda device, tasks: None,
+    cancel: bool = False,
+) -> None:
+    """Collect what is under way until nothing is; with `cancel`, ask the vendor to cancel it first.
+
+    Raises:
+        QcliError: nothing was submitted, or a fault of a service.
+    """
+    pace = Pace.from_environment()
+    for name in _journals(run, device):
+        with _hardware(run, name, services or ServiceOptions()) as hardware:
+            if cancel:
+                hardware.cancel(hardware.journal.entries(only_open=True))
+            while still := _collected(hardware, cancel):
+                on_open(name, still)
+                time.sleep(pace.poll_s)
+
+
+def _collected(hardware: Hardware, cancelling: bool) -> int:
+    try:
+        return hardware.collect()
+    except QcliError as error:
+        if cancelling and "was cancelled" in error.what:
+            return sum(1 for _ in hardware.journal.entries(only_open=True))
+        raise
+
+
+@contextmanager
+def _hardware(path: Path, device: str, services: ServiceOptions) -> Iterator[Hardware]:
+    run = Run.open(path)
+    folder = path / "hardware" / device.replace("/", "-")
+    request = Request.model_validate(read_json(folder / "validation.json", SCHEMA))
+    journal = Journal(folder / "journal.sqlite", device, identity(run))
+    client = service(load_device(folder / "calibration.json"), services)
+    entry = terms(device, load_sheets(contracts=request.contracts))
+    try:
+        yield Hardware(device, client, journal, entry, request.plan or "separate")
+    finally:
+        journal.close()
+
+
+def _journals(run: Path, device: str | None) -> dict[str, Path]:
+    """By the device's name."""
+    found = {}
+    for path in sorted((run / "hardware").glob("*/journal.sqlite")):
+        journal = Journal.reading(path)
+        found[journal.meta("device") or path.parent.name] = path
+        journal.close()
+    if not found:
+        raise QcliError(
+            "nothing was submitted from this run directory", str(run), "qcli validate-on-hardware does"
+        )
+    if device is not None and device not in found:
+        raise QcliError(f"nothing was submitted to {device}", str(run), nearest(device, found))
+    return {device: found[device]} if device is not None else found

@@ -1,0 +1,449 @@
+"""Amazon Braket through its own SDK: quantum tasks and program sets of native verbatim circuits.
+
+Written after the SDK's code and botocore's service model, tried against stand-ins; never run against the live service.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qcli.circuit.qiskit import template
+from qcli.compile.verbatim import native_qasm, verbatim
+from qcli.device.live import arn, live_capabilities, no_credentials
+from qcli.device.record import Device
+from qcli.execute.compiling import Compiler
+from qcli.execute.journal import Counts, Entry
+from qcli.execute.secrets import hide, redacted
+from qcli.execute.service import DamagedError, Order, Outcome, Packed, RefusedError, Status, TransientError
+from qcli.price.submission import SET_PLANS
+
+if TYPE_CHECKING:
+    from braket.aws import AwsDevice, AwsSession
+
+_STATES = {"CREATED": "queued", "QUEUED": "queued", "RUNNING": "running", "CANCELLING": "running"}
+_ENDS = {"COMPLETED": "done", "FAILED": "failed", "CANCELLED": "cancelled"}
+_ARGUMENT = re.compile(r"(?<=[(,])\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?=[,)])")
+_PREFIX = "qcli"
+
+_PASSING = {
+    "ThrottlingException",
+    "Throttling",
+    "TooManyRequestsException",
+    "InternalServiceException",
+    "InternalServerException",
+    "InternalError",
+    "ServiceUnavailableException",
+    "ServiceUnavailable",
+    "SlowDown",
+    "RequestTimeout",
+}
+_CREDENTIALS = (
+    "renew your AWS credentials: `aws sso login`, `aws configure`, or AWS_PROFILE for another profile"
+)
+_CLOCK = "set this computer's clock: AWS refuses requests more than five minutes off"
+_FIXES = {
+    "ExpiredTokenException": _CREDENTIALS,
+    "ExpiredToken": _CREDENTIALS,
+    "UnrecognizedClientException": _CREDENTIALS,
+    "InvalidClientTokenId": _CREDENTIALS,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CLOCK,
+    "InvalidSignatureException": _CLOCK,
+    "RequestTimeTooSkewed": _CLOCK,
+    "RequestExpired": _CLOCK,
+    "AccessDeniedException": "let the account use Amazon Braket and its bucket: the policy AmazonBraketFullAccess",
+    "AccessDenied": "let the account read and write the bucket: the policy AmazonBraketFullAccess, or --s3 BUCKET",
+    "NoSuchBucket": "make the bucket in the device's region, or name another with --s3 BUCKET",
+    "DeviceOfflineException": "wait until it is back (see the Amazon Braket console), or choose another device",
+    "DeviceRetiredException": "choose another device: qcli devices",
+    "ServiceQuotaExceededException": "wait for tasks to end, or raise the quota in the AWS console (Service Quotas)",
+    "ResourceNotFoundException": "check that device, task and profile belong to the same account and region",
+}
+
+
+@dataclass(frozen=True)
+class BraketOptions:
+    """How to reach Braket and what to ask of it.
+
+    Attributes:
+        profile: of the AWS configuration; None for the usual one.
+        s3: the user's bucket, with or without a prefix: `bucket/prefix`; None for the account's default Braket bucket.
+        vendor_compile: submit the circuit as written and let the vendor compile it.
+        debias: IonQ's debiasing.
+    """
+
+    profile: str | None = None
+    s3: str | None = None
+    vendor_compile: bool = False
+    debias: bool = False
+
+
+class Braket:
+    """One QPU on Amazon Braket."""
+
+    def __init__(self, device: Device, options: BraketOptions | None = None) -> None:
+        self.name = device.key
+        self._options = options or BraketOptions()
+        self.use(device)
+        self._known_session: AwsSession | None = None
+        self._known_device: AwsDevice | None = None
+
+    def use(self, device: Device) -> None:
+        """Compile for another calibration from now on."""
+        self.device, self.calibration = device, device.calibrated_on.isoformat()
+        self._compiler = Compiler(device)
+
+    def pack(self, orders: Sequence[Order], plan: str) -> Packed:
+        sources = [self._source(order) for order in orders]
+        in_set = plan in SET_PLANS
+        action = _set_action(sources, plan == "parametrised") if in_set else _program_action(sources[0])
+        content: dict[str, Any] = {
+            "deviceArn": arn(self.device.key),
+            "shots": sum(order.shots for order in orders),
+            "action": action,
+        }
+        if self._options.debias:
+            content["deviceParameters"] = _debiasing()
+        if self._options.vendor_compile:
+            layouts = [list(_measured(order)) for order in orders]
+        else:
+            layouts = self._compiler.layouts(orders)
+        detail = {"set": in_set, "layouts": layouts, "rewired": self._options.vendor_compile}
+        return Packed(json.dumps(content).encode(), detail)
+
+    def submit(self, task: Entry, payload: bytes) -> str:
+        content = json.loads(payload)
+        with _translated(f"submitting to {self.name}"):
+            bucket, prefix = self._destination()
+            task_arn = self._session.create_quantum_task(
+                **content, outputS3Bucket=bucket, outputS3KeyPrefix=prefix, clientToken=task.token
+            )
+        return task_arn.rpartition("/")[2]
+
+    def status(self, task: Entry) -> Status:
+        answer = self._task(task)
+        state = answer["status"]
+        if state in _ENDS:
+            return Status(_ENDS[state], reason=answer.get("failureReason", ""))  # type: ignore[arg-type]
+        position = answer.get("queueInfo", {}).get("position", "")
+        return Status(_STATES.get(state, "queued"), str(position).replace("None", ""))  # type: ignore[arg-type]
+
+    def fetch(self, task: Entry) -> Outcome:
+        answer = self._task(task)
+        key = f"{answer['outputS3Directory']}/results.json"
+        with _translated(f"fetching results of task {task.number}", late=("NoSuchKey", "404")):
+            body = self._session.s3_client.get_object(Bucket=answer["outputS3Bucket"], Key=key)["Body"].read()
+        counts = _counts(task, body, answer["quantumTaskArn"], self._part(answer))
+        return Outcome(counts, created=_time(answer.get("createdAt")), ended=_time(answer.get("endedAt")))
+
+    def usage_s(self, task: Entry) -> float | None:
+        return None
+
+    def cancel(self, task: Entry) -> None:
+        with _translated(f"cancelling task {task.number}"):
+            if self._task(task)["status"] not in (*_ENDS, "CANCELLING"):
+                self._session.cancel_quantum_task(self._arn(task))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def notes(self) -> list[str]:
+        """What a person should know before submitting: queue, window, spending limits.
+
+        Raises:
+            QcliError: no credentials, or the device is offline or retired.
+        """
+        with _translated(f"looking at {self.name}"):
+            device = self._aws_device
+            notes = []
+            if device.status == "RETIRED":
+                raise _refusal("DeviceRetiredException", f"{self.name} is retired", self.name)
+            if device.status != "ONLINE":
+                raise _refusal("DeviceOfflineException", f"{self.name} is {device.status.lower()}", self.name)
+            if not device.is_available:
+                notes.append(f"{self.name} is outside its execution window: tasks wait until it opens")
+            depth = device.queue_depth().quantum_tasks
+            notes.append("queue: " + ", ".join(f"{n} {kind.value.lower()}" for kind, n in depth.items()))
+            notes += self._spending_limits()
+        return notes
+
+    def live(self) -> dict[str, Any]:
+        """The device's capabilities as Braket serves them now."""
+        with _translated(f"reading the calibration of {self.name}"):
+            return live_capabilities(self.name, self._session)
+
+    def _source(self, order: Order) -> str:
+        if self._options.vendor_compile:
+            return _as_written(order)
+        compiled, values = self._compiler.compiled(order)
+        (circuit,) = verbatim(compiled, values)
+        return native_qasm(circuit)
+
+    def _task(self, task: Entry) -> dict[str, Any]:
+        with _translated(f"looking at task {task.number}"):
+            return self._session.get_quantum_task(self._arn(task))
+
+    def _part(self, answer: Mapping[str, Any]) -> Callable[[str], bytes]:
+        """Reads an object that a result refers to, relative to its folder."""
+
+        def read(name: str) -> bytes:
+            with _translated("fetching results", late=("NoSuchKey", "404")):
+                key = f"{answer['outputS3Directory']}/{name}"
+                return bytes(
+                    self._session.s3_client.get_object(Bucket=answer["outputS3Bucket"], Key=key)[
+                        "Body"
+                    ].read()
+                )
+
+        return read
+
+    def _arn(self, task: Entry) -> str:
+        region = self._session.region
+        return f"arn:aws:braket:{region}:{self._account}:quantum-task/{task.vendor_id}"
+
+    def _destination(self) -> tuple[str, str]:
+        if self._options.s3:
+            bucket, _, prefix = self._options.s3.removeprefix("s3://").strip("/").partition("/")
+        else:
+            bucket, prefix = self._session.default_bucket(), ""
+        hide(bucket, "bucket")
+        return bucket, prefix or _PREFIX
+
+    def _spending_limits(self) -> list[str]:
+        client = self._session.braket_client
+        filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [arn(self.device.key)]}]
+        found = client.search_spending_limits(filters=filters)["spendingLimits"]
+        return [
+            f"AWS spending limit: {each['totalSpend']} spent and {each['queuedSpend']} queued of "
+            f"{each['spendingLimit']} USD"
+            for each in found
+        ]
+
+    @property
+    def _account(self) -> str:
+        account = self._session.account_id
+        hide(account, "account")
+        return account
+
+    @property
+    def _session(self) -> "AwsSession":
+        if self._known_session is None:
+            self._known_session = _new_session(arn(self.device.key), self._options.profile)
+        return self._known_session
+
+    @property
+    def _aws_device(self) -> "AwsDevice":
+        from braket.aws import AwsDevice
+
+        if self._known_device is None:
+            self._known_device = AwsDevice(arn(self.device.key), self._session)
+        return self._known_device
+
+
+def _new_session(device_arn: str, profile: str | None) -> "AwsSession":
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ProfileNotFound
+    from braket.aws import AwsDevice, AwsSession
+
+    try:
+        boto = boto3.Session(profile_name=profile, region_name=AwsDevice.get_device_region(device_arn))
+    except ProfileNotFound as error:
+        raise RefusedError(str(error), "--profile", "`aws configure list-profiles` names yours") from None
+    credentials = boto.get_credentials()
+    if credentials is None:
+        raise no_credentials("braket")
+    for name in ("access_key", "secret_key", "token"):
+        hide(getattr(credentials, name, None), name.replace("_", " "))
+    # the journal's own retries come on top
+    config = Config(
+        connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2}
+    )
+    return AwsSession(boto, config=config)
+
+
+@contextmanager
+def _translated(what: str, late: Sequence[str] = ()) -> Iterator[None]:
+    """AWS's errors as passing or final ones; with a code of `late`, something is not there yet."""
+    from botocore import exceptions as aws
+
+    try:
+        yield
+    except aws.ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in late:
+            raise TransientError(f"{what}: not there yet") from None
+        if code in _PASSING or status >= 500 or status == 429:
+            raise TransientError(f"{what}: {error}") from None
+        raise _refusal(code, f"{what}: {error}", "Amazon Braket") from None
+    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError) as error:
+        raise _refusal("ExpiredToken", f"{what}: {error}", "Amazon Braket") from None
+    except (aws.TokenRetrievalError, aws.SSOError) as error:
+        raise _refusal("ExpiredToken", f"{what}: {error}", "Amazon Braket") from None
+    except (aws.ParamValidationError, aws.NoRegionError, aws.UnknownServiceError) as error:
+        raise _refusal("", f"{what}: {error}", "Amazon Braket") from None
+    except (aws.BotoCoreError, aws.HTTPClientError, OSError, ValueError) as error:
+        raise TransientError(f"{what}: {type(error).__name__} {error}") from None
+
+
+def _refusal(code: str, what: str, where: str) -> RefusedError:
+    text = redacted(what)
+    fix = _FIXES.get(code, "the message is the service's own; nothing was submitted by this request")
+    if "spending limit" in text.lower():
+        fix = "raise the spending limit in the Amazon Braket console, or ask for less"
+        return RefusedError(text, where, fix, exit_code=3)
+    return RefusedError(text, where, fix, exit_code=1)
+
+
+def _program_action(source: str) -> str:
+    from braket.ir.openqasm import Program
+
+    return str(Program(source=source).json())
+
+
+def _set_action(sources: Sequence[str], parametrised: bool) -> str:
+    """A program set of all; parametrised, neighbours of one form are one program with many inputs."""
+    from braket.ir.openqasm import Program, ProgramSet
+
+    programs: list[Any] = []
+    if parametrised:
+        for form, values in _forms(sources):
+            programs.append(_bound(form, np.array(values, dtype=float)))
+    else:
+        programs = [Program(source=source, inputs={}) for source in sources]
+    return str(ProgramSet(programs=programs).json())
+
+
+def _forms(sources: Sequence[str]) -> list[tuple[str, list[list[str]]]]:
+    """Texts with their gates' arguments taken out, and the arguments, of each run of equal texts."""
+    runs: list[tuple[str, list[list[str]]]] = []
+    for source in sources:
+        form, arguments = (
+            _ARGUMENT.sub("{}", source.replace("{", "{{").replace("}", "}}")),
+            _ARGUMENT.findall(source),
+        )
+        if not runs or runs[-1][0] != form:
+            runs.append((form, []))
+        runs[-1][1].append(arguments)
+    return runs
+
+
+def _bound(form: str, values: np.ndarray) -> Any:
+    """One program with an input for each argument that differs: `values` `(circuits, arguments)`."""
+    from braket.ir.openqasm import Program
+
+    varying = (values != values[:1]).any(axis=0)
+    names = [f"theta{k}" if varies else repr(float(values[0, k])) for k, varies in enumerate(varying)]
+    declared = "".join(f"\ninput float theta{k};" for k in np.flatnonzero(varying))
+    head, line, rest = form.partition("\n")
+    inputs = {f"theta{k}": values[:, k].tolist() for k in np.flatnonzero(varying)}
+    if not inputs:
+        # a program without inputs is one executable: equal circuits differ in an input that does nothing
+        declared, inputs = "\ninput float repetition;", {"repetition": [float(k) for k in range(len(values))]}
+    return Program(source=head + declared + line + rest.format(*names), inputs=inputs)
+
+
+def _as_written(order: Order) -> str:
+    """OpenQASM 3 for the vendor's compiler, on qubits numbered as the wires."""
+    from qiskit_braket_provider import to_braket
+
+    circuit, columns = template(order.program, order.angles)
+    bound = circuit.assign_parameters(order.angles[columns])
+    return native_qasm(to_braket(bound), physical=False)
+
+
+def _measured(order: Order) -> tuple[int, ...]:
+    (measured,) = order.program.measurements
+    return measured.wires  # type: ignore[union-attr]
+
+
+def _debiasing() -> str:
+    from braket.device_schema.error_mitigation import Debias
+    from braket.device_schema.ionq import IonqDeviceParameters
+
+    parameters = IonqDeviceParameters(paradigmParameters={"qubitCount": 0}, errorMitigation=[Debias()])
+    return str(parameters.json(exclude_none=True))
+
+
+def _counts(task: Entry, body: bytes, task_arn: str, read: Callable[[str], bytes]) -> list[Counts | str]:
+    """Of each circuit, from a results.json.
+
+    Raises:
+        DamagedError: it is cut short, no result, another task's, or of other qubits.
+    """
+    from braket.schema_common import BraketSchemaBase
+
+    def parsed(raw: bytes) -> Any:
+        return BraketSchemaBase.parse_raw_schema(raw.decode())
+
+    try:
+        result = parsed(body)
+        metadata = result.taskMetadata
+        if isinstance(metadata, str):
+            metadata = parsed(read(metadata))
+        if metadata.id != task_arn:
+            raise DamagedError("it is the result of another task", body)
+        if not task.detail["set"]:
+            return [_count(result, task, 0, body)]
+        programs = [parsed(read(each)) if isinstance(each, str) else each for each in result.programResults]
+        each_circuit = [
+            parsed(read(entry)) if isinstance(entry, str) else entry
+            for program in programs
+            for entry in program.executableResults
+        ]
+        if len(each_circuit) != len(task.circuits):
+            raise DamagedError(f"{len(each_circuit)} results for {len(task.circuits)} circuits", body)
+        return [_count(entry, task, place, body) for place, entry in enumerate(each_circuit)]
+    except DamagedError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, UnicodeDecodeError) as error:
+        raise DamagedError(f"it cannot be read: {type(error).__name__} {str(error)[:200]}", body) from None
+
+
+def _count(entry: Any, task: Entry, place: int, body: bytes) -> Counts | str:
+    if failure := getattr(entry, "failureMetadata", None):
+        return str(failure.failureReason)
+    shots, layout = task.detail["shots"][place], task.detail["layouts"][place]
+    measured = list(entry.measuredQubits or [])
+    if sorted(measured) != sorted(layout) and not (task.detail["rewired"] and len(measured) == len(layout)):
+        raise DamagedError(f"qubits {measured} were measured, not {layout}", body)
+    columns = (
+        [measured.index(qubit) for qubit in layout]
+        if sorted(measured) == sorted(layout)
+        else range(len(layout))
+    )
+    weights = 1 << np.arange(len(layout) - 1, -1, -1)
+    if entry.measurements:
+        outcomes = np.array(entry.measurements)[:, list(columns)] @ weights
+        values, counts = np.unique(outcomes, return_counts=True)
+        return dict(zip(values.tolist(), counts.tolist(), strict=True))
+    if not entry.measurementProbabilities:
+        raise DamagedError("it holds neither measurements nor probabilities", body)
+    found: dict[int, float] = {}
+    for text, probability in entry.measurementProbabilities.items():
+        bits = np.array([int(text[column]) for column in columns])
+        found[int(bits @ weights)] = found.get(int(bits @ weights), 0.0) + probability
+    return _whole(found, shots, body)
+
+
+def _whole(probabilities: Mapping[int, float], shots: int, body: bytes) -> Counts:
+    """Counts of `shots` closest to probabilities: by largest remainders."""
+    if abs(sum(probabilities.values()) - 1) > 1e-3:
+        raise DamagedError(f"probabilities add up to {sum(probabilities.values()):g}", body)
+    exact = {outcome: shots * p for outcome, p in probabilities.items()}
+    counts = {outcome: int(value) for outcome, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda outcome: counts[outcome] - exact[outcome])
+    for outcome in by_remainder[: shots - sum(counts.values())]:
+        counts[outcome] += 1
+    return {outcome: count for outcome, count in counts.items() if count}
+
+
+def _time(value: datetime | None) -> float | None:
+    return value.timestamp() if value else None

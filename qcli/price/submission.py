@@ -1,0 +1,96 @@
+"""What single submissions cost, and how circuits are packed into them: the bill of what is really sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+from qcli.errors import QcliError
+from qcli.price.bill import EXACT, started
+from qcli.price.tariff import PerSecond, PerTask, Rule, Terms
+
+SET_PLANS = ("program-sets", "parametrised")
+
+
+@dataclass(frozen=True)
+class Charge:
+    """USD of one submission as foreseen and at most; by time, the whole seconds behind both, else None."""
+
+    usd: Decimal
+    usd_high: Decimal
+    seconds: int | None = None
+    seconds_high: int | None = None
+
+
+def charge(terms: Terms, shots: Sequence[int], plan: str) -> Charge:
+    """One task or job of circuits with these shots.
+
+    Raises:
+        QcliError: the device is neither billed by task and shot nor by the second.
+    """
+    with localcontext(EXACT):
+        match terms.price:
+            case PerTask() as price:
+                usd = price.task_fee + sum(shots) * price.shot_price
+                return Charge(usd, usd)
+            case PerSecond() as price:
+                idle = Fraction(terms.session_idle_s or 0) if plan == "session" else Fraction(0)
+                rules = [rule for rule in (*terms.machine_time, terms.rule_of_thumb) if rule]
+                model = Fraction(price.overhead_s) + sum(shots) / Fraction(price.rate_hz)
+                ends = [model, *(_by(rule, sum(shots)) for rule in rules)]
+                seconds, high = (
+                    started(max(value, Fraction(price.minimum_s)) + idle) for value in (model, max(ends))
+                )
+                return Charge(seconds * price.usd_per_s, high * price.usd_per_s, seconds, high)
+    raise not_run(terms.name)
+
+
+def billed(terms: Terms, shots: Sequence[int], plan: str, qpu_s: float | None) -> Decimal | None:
+    """What a finished submission costs; by time, None until the vendor says how long it took."""
+    match terms.price:
+        case PerSecond() as price if qpu_s is None:
+            return None
+        case PerSecond() as price:
+            idle = Fraction(terms.session_idle_s or 0) if plan == "session" else Fraction(0)
+            return started(max(Fraction(str(qpu_s)), Fraction(price.minimum_s)) + idle) * price.usd_per_s
+    return charge(terms, shots, plan).usd
+
+
+def packed(shots: Sequence[int], plan: str, terms: Terms) -> list[list[int]]:
+    """Places of circuits with these shots, by submission: as full as the device takes, equal shots in a program set."""
+    everything = list(range(len(shots)))
+    match terms.price:
+        case PerSecond() as price if plan != "separate":
+            return _filled(everything, shots, price.max_executions_per_job)
+    if plan not in SET_PLANS or terms.program_set is None:
+        return [[place] for place in everything]
+    limits, groups = terms.program_set, list[list[int]]()
+    for each in sorted(set(shots), reverse=True):
+        alike = [place for place in everything if shots[place] == each]
+        size = max(1, min(limits.max_executables, limits.max_total_shots // each))
+        groups += [alike[k : k + size] for k in range(0, len(alike), size)]
+    return groups
+
+
+def not_run(name: str) -> QcliError:
+    """The refusal of a device that qcli prices but cannot submit to."""
+    return QcliError(
+        f"qcli does not submit to {name}",
+        "--device",
+        "choose a device on Amazon Braket or of IBM (qcli devices)",
+    )
+
+
+def _filled(places: Sequence[int], shots: Sequence[int], most: int) -> list[list[int]]:
+    groups, used = list[list[int]](), most
+    for place in places:
+        if not groups or used + shots[place] > most:
+            groups.append([])
+            used = 0
+        groups[-1].append(place)
+        used += shots[place]
+    return groups
+
+
+def _by(rule: Rule, executions: int) -> Fraction:
+    return Fraction(rule.per_task_s) + executions * Fraction(rule.per_shot_s)
