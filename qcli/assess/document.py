@@ -79,7 +79,7 @@ def assessment(
 
 
 def forecast_beside(forecast: Forecast, labels: Labels, measured: Inference) -> dict[str, Any]:
-    """What was foreseen, and whether the measurement lies inside."""
+    """What was foreseen without mitigation, and whether the measurement lies inside."""
     found = float((measured.labels == labels).mean())
     return {
         "accuracy": asdict(forecast.accuracy),

@@ -46,6 +46,7 @@ from qcli.simulate.exact import Exact
 from qcli.train.run import Run, now
 
 DRY_RUN = "qcli.dry-run/1"
+_DAYS = 128
 _MOST_SHOTS = 100_000
 _SIMULATED_AT_ONCE = 64
 _log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class _Question:
     mitigation: Mitigation
     vendor: Vendor
     bill: Bill
-    forecast: Forecast | None
+    forecast: Forecast
 
     @property
     def classes(self) -> int:
@@ -215,13 +216,10 @@ def _question(run: Run, request: Request, spending: Spending, device: Device) ->
     _check_compatible(request, mitigation, vendor, device)
     work = mitigated(inference(subject, request.inferences, request.shots, {}), mitigation)
     plan = choose_plan(replace(work, debias=vendor.debias), entry, spending.plan)
-    forecast = None
-    if request.mitigation == ():
-        forecast = forecast_run(run, device, request.inferences, request.shots, date.today(), days=128)
+    forecast = forecast_run(run, device, request.inferences, request.shots, date.today(), days=_DAYS)
     before = _recorded(hardware_folder(run, request.device))
     asked = request.model_copy(update={"plan": plan, "canary": min(spending.canary, request.inferences)})
     if request.max_flips is not None and request.stages is None:
-        assert forecast is not None
         known_stages = before.stages if before and before.max_flips == request.max_flips else None
         least, most = shots_range(entry)
         stages = known_stages or plan_stages(
@@ -288,9 +286,7 @@ def _dry_run(question: _Question) -> dict[str, Any]:
         "already_committed": f"{committed:f}",
         "calibrated_on": question.device.calibrated_on.isoformat(),
         "price_verified_on": question.terms.verified_on.isoformat(),
-        "forecast": None
-        if question.forecast is None
-        else {
+        "forecast": {
             "accuracy": question.forecast.accuracy.value,
             "low": question.forecast.accuracy.low,
             "high": question.forecast.accuracy.high,

@@ -235,7 +235,7 @@ def _confirmed(content: dict[str, Any]) -> "Decimal":
 
     asked = _cents_up(content["bill"]["usd_high"])
     given = typer.prompt(
-        f"Type {cap} to spend at most that many USD", default="", show_default=False, err=True
+        f"Type {asked} to spend at most that many USD", default="", show_default=False, err=True
     )
     if given.strip() != asked:
         raise QcliError("not confirmed: nothing was submitted", "--submit", f"type {asked}", exit_code=3)

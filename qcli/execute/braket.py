@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 _STATES = {"CREATED": "queued", "QUEUED": "queued", "RUNNING": "running", "CANCELLING": "running"}
 _ENDS = {"COMPLETED": "done", "FAILED": "failed", "CANCELLED": "cancelled"}
 _ARGUMENT = re.compile(r"(?<=[(,])\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?=[,)])")
+_NEEDED = ("status", "outputS3Bucket", "outputS3Directory", "quantumTaskArn")
 _PREFIX = "qcli"
+CONNECT_S, READ_S = 10.0, 60.0
+"""Time limits of one request."""
 
 _PASSING = {
     "ThrottlingException",
@@ -93,6 +96,7 @@ class Braket:
         self.use(device)
         self._known_session: AwsSession | None = None
         self._known_device: AwsDevice | None = None
+        self._known_s3: Any = None
 
     def use(self, device: Device) -> None:
         """Compile for another calibration from now on."""
@@ -136,10 +140,15 @@ class Braket:
 
     def fetch(self, task: Entry) -> Outcome:
         answer = self._task(task)
-        key = f"{answer['outputS3Directory']}/results.json"
-        with _translated(f"fetching results of task {task.number}", late=("NoSuchKey", "404")):
-            body = self._session.s3_client.get_object(Bucket=answer["outputS3Bucket"], Key=key)["Body"].read()
-        counts = _counts(task, body, answer["quantumTaskArn"], self._part(answer))
+
+        def read(name: str) -> bytes:
+            """An object in the task's folder."""
+            with _translated(f"fetching results of task {task.number}", late=("NoSuchKey", "404")):
+                key = f"{answer['outputS3Directory']}/{name}"
+                body = self._s3.get_object(Bucket=answer["outputS3Bucket"], Key=key)["Body"]
+                return bytes(body.read())
+
+        counts = _counts(task, read("results.json"), answer["quantumTaskArn"], read)
         return Outcome(counts, created=_time(answer.get("createdAt")), ended=_time(answer.get("endedAt")))
 
     def usage_s(self, task: Entry) -> float | None:
@@ -187,21 +196,11 @@ class Braket:
 
     def _task(self, task: Entry) -> dict[str, Any]:
         with _translated(f"looking at task {task.number}"):
-            return self._session.get_quantum_task(self._arn(task))
-
-    def _part(self, answer: Mapping[str, Any]) -> Callable[[str], bytes]:
-        """Reads an object that a result refers to, relative to its folder."""
-
-        def read(name: str) -> bytes:
-            with _translated("fetching results", late=("NoSuchKey", "404")):
-                key = f"{answer['outputS3Directory']}/{name}"
-                return bytes(
-                    self._session.s3_client.get_object(Bucket=answer["outputS3Bucket"], Key=key)[
-                        "Body"
-                    ].read()
-                )
-
-        return read
+            # the SDK's own get_quantum_task has retries on top that no configuration shortens
+            answer = self._session.braket_client.get_quantum_task(
+                quantumTaskArn=self._arn(task), additionalAttributeNames=["QueueInfo"]
+            )
+            return {name: answer[name] for name in _NEEDED} | dict(answer)
 
     def _arn(self, task: Entry) -> str:
         region = self._session.region
@@ -226,6 +225,12 @@ class Braket:
         ]
 
     @property
+    def _s3(self) -> Any:
+        if self._known_s3 is None:
+            self._known_s3 = self._session.boto_session.client("s3", config=_config())
+        return self._known_s3
+
+    @property
     def _account(self) -> str:
         account = self._session.account_id
         hide(account, "account")
@@ -248,7 +253,6 @@ class Braket:
 
 def _new_session(device_arn: str, profile: str | None) -> "AwsSession":
     import boto3
-    from botocore.config import Config
     from botocore.exceptions import ProfileNotFound
     from braket.aws import AwsDevice, AwsSession
 
@@ -261,11 +265,15 @@ def _new_session(device_arn: str, profile: str | None) -> "AwsSession":
         raise no_credentials("braket")
     for name in ("access_key", "secret_key", "token"):
         hide(getattr(credentials, name, None), name.replace("_", " "))
-    # the journal's own retries come on top
-    config = Config(
-        connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2}
-    )
-    return AwsSession(boto, config=config)
+    return AwsSession(boto, config=_config())
+
+
+def _config() -> Any:
+    """Few retries of botocore's own: `patiently` comes on top, with the same client token."""
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    return Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries)
 
 
 @contextmanager
@@ -289,7 +297,8 @@ def _translated(what: str, late: Sequence[str] = ()) -> Iterator[None]:
         raise _refusal("ExpiredToken", f"{what}: {error}", "Amazon Braket") from None
     except (aws.ParamValidationError, aws.NoRegionError, aws.UnknownServiceError) as error:
         raise _refusal("", f"{what}: {error}", "Amazon Braket") from None
-    except (aws.BotoCoreError, aws.HTTPClientError, OSError, ValueError) as error:
+    except (aws.BotoCoreError, aws.HTTPClientError, OSError, ValueError, KeyError) as error:
+        # a KeyError is an answer cut short, which botocore takes for an empty one
         raise TransientError(f"{what}: {type(error).__name__} {error}") from None
 
 

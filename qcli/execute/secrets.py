@@ -4,6 +4,7 @@ import os
 import re
 
 _PATTERNS = (
+    (re.compile(r"(?i)\bcrn%3Av1%3A[^\s\"',\])&]+"), "<instance>"),
     (re.compile(r"\bcrn:v1:[^\s\"',\])]+"), "<instance>"),
     (re.compile(r"\b(?:s3://|arn:aws[\w-]*:s3:::)[^\s\"',\])]+"), "<bucket>"),
     (re.compile(r"\bamazon-braket-[\w.-]+"), "<bucket>"),

@@ -57,19 +57,23 @@ def billed(terms: Terms, shots: Sequence[int], plan: str, qpu_s: float | None) -
 
 
 def packed(shots: Sequence[int], plan: str, terms: Terms) -> list[list[int]]:
-    """Places of circuits with these shots, by submission: as full as the device takes, equal shots in a program set."""
-    everything = list(range(len(shots)))
+    """Places of circuits with these shots, by submission: as full as the device takes, with equal shots in each."""
+    alike = [
+        [place for place, own in enumerate(shots) if own == each] for each in sorted(set(shots), reverse=True)
+    ]
     match terms.price:
         case PerSecond() as price if plan != "separate":
-            return _filled(everything, shots, price.max_executions_per_job)
+            most = price.max_executions_per_job
+            return [group for places in alike for group in _cut(places, max(1, most // shots[places[0]]))]
     if plan not in SET_PLANS or terms.program_set is None:
-        return [[place] for place in everything]
-    limits, groups = terms.program_set, list[list[int]]()
-    for each in sorted(set(shots), reverse=True):
-        alike = [place for place in everything if shots[place] == each]
-        size = max(1, min(limits.max_executables, limits.max_total_shots // each))
-        groups += [alike[k : k + size] for k in range(0, len(alike), size)]
-    return groups
+        return [[place] for place in range(len(shots))]
+    limits = terms.program_set
+    sizes = [min(limits.max_executables, limits.max_total_shots // shots[places[0]]) for places in alike]
+    return [group for places, size in zip(alike, sizes, strict=True) for group in _cut(places, max(1, size))]
+
+
+def _cut(places: list[int], size: int) -> list[list[int]]:
+    return [places[k : k + size] for k in range(0, len(places), size)]
 
 
 def not_run(name: str) -> QcliError:
@@ -79,17 +83,6 @@ def not_run(name: str) -> QcliError:
         "--device",
         "choose a device on Amazon Braket or of IBM (qcli devices)",
     )
-
-
-def _filled(places: Sequence[int], shots: Sequence[int], most: int) -> list[list[int]]:
-    groups, used = list[list[int]](), most
-    for place in places:
-        if not groups or used + shots[place] > most:
-            groups.append([])
-            used = 0
-        groups[-1].append(place)
-        used += shots[place]
-    return groups
 
 
 def _by(rule: Rule, executions: int) -> Fraction:
