@@ -411,9 +411,7 @@ def _assess(
         asdict(choose(request.engine, widest, _SIMULATED_AT_ONCE)),
         calibrated_on=question.device.calibrated_on.isoformat(),
         calibrations=list(used.calibrations),
-        forecast=None
-        if question.forecast is None
-        else forecast_beside(question.forecast, labels, measured.final),
+        forecast=forecast_beside(question.forecast, labels, raw),
         canary=None if verdict is None else verdict.to_json(),
         drop=split_error(
             question.model,
