@@ -105,6 +105,13 @@ def choose_plan(work: Workload, terms: Terms, asked: str | None) -> str:
     return best.name
 
 
+def separate_usd(work: Workload, entry: Terms) -> Decimal:
+    """One task per circuit, all with the same shots."""
+    offered = {each.name: each.usd for each in plans(work, entry)}
+    # IBM's single job is its own separate one
+    return offered.get("separate", next(iter(offered.values())))
+
+
 def _per_inference(call: Call) -> int:
     return sum(each.count for each in call.circuits)
 

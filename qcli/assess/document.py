@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from qcli.assess.foreseen import Foreseen
 from qcli.assess.inference import Inference
 from qcli.assess.measured import Measured
 from qcli.assess.request import Request
 from qcli.assess.spent import Spent
 from qcli.assess.statistics import paired_difference
-from qcli.forecast.accuracy import Forecast
 from qcli.price.bill import EXACT, per
 from qcli.train.metrics import accuracy
 from qcli.train.run import Run, now
@@ -63,6 +63,7 @@ def assessment(
         "simulation": {
             "accuracy": accuracy(simulated.labels == labels).to_json(),
             "engine": {**engine, "precision": request.precision},
+            "seconds_per_inference": simulated.seconds / n,
         },
         **compared(labels, simulated, measured.final),
         "raw": raw,
@@ -70,6 +71,7 @@ def assessment(
         if stages is None or measured.revisited is None
         else {
             **stages.model_dump(),
+            "max_flips": request.max_flips,
             "revisited": int(measured.revisited.mask.sum()),
             "mean_shots": measured.revisited.mean_shots,
         },
@@ -78,7 +80,7 @@ def assessment(
     }
 
 
-def forecast_beside(forecast: Forecast, labels: Labels, measured: Inference) -> dict[str, Any]:
+def forecast_beside(forecast: Foreseen, labels: Labels, measured: Inference) -> dict[str, Any]:
     """What was foreseen without mitigation, and whether the measurement lies inside."""
     found = float((measured.labels == labels).mean())
     return {

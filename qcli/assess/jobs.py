@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qcli.assess.on_hardware import identity
-from qcli.assess.request import SCHEMA, Request
-from qcli.device.record import load_device
+from qcli.assess.on_hardware import identity, load_calibration, recorded
 from qcli.errors import QcliError
 from qcli.execute.hardware import Hardware
 from qcli.execute.journal import Entry, Journal
+from qcli.execute.pennylane import is_pennylane
 from qcli.execute.select import ServiceOptions, service
 from qcli.execute.service import Pace
-from qcli.files import nearest, read_json
+from qcli.files import nearest
 from qcli.price.sheet import load_sheets, terms
 from qcli.train.run import Run
 
@@ -54,12 +53,13 @@ class Job:
 
 
 def devices(run: Path) -> list[str]:
-    """Those that something was submitted to.
+    """Those that have results; where none has, all that something was submitted to.
 
     Raises:
         QcliError: there are none.
     """
-    return list(_journals(run, None))
+    with_results = [job.device for job in jobs(run) if job.entry.event("done")]
+    return list(dict.fromkeys(with_results or _journals(run, None)))
 
 
 def jobs(run: Path, device: str | None = None) -> list[Job]:
@@ -85,11 +85,21 @@ def wait(
 ) -> None:
     """Collect what is under way until nothing is; with `cancel`, ask the vendor to cancel it first.
 
+    PennyLane devices are left out: their tasks run in the process that submits them.
+
     Raises:
-        QcliError: nothing was submitted, or a fault of a service.
+        QcliError: nothing was submitted, a fault of a service, or only a PennyLane device was asked for.
     """
     pace = Pace.from_environment()
     for name in _journals(run, device):
+        if is_pennylane(name):
+            if device is None:
+                continue
+            raise QcliError(
+                f"tasks of {name} run in the command that submits them",
+                "--device",
+                f"run it again, it resumes: qcli validate-on-hardware {run} --device {name}",
+            )
         with _hardware(run, name, services or ServiceOptions()) as hardware:
             if cancel:
                 hardware.cancel(hardware.journal.entries(only_open=True))
@@ -111,10 +121,16 @@ def _collected(hardware: Hardware, cancelling: bool) -> int:
 def _hardware(path: Path, device: str, services: ServiceOptions) -> Iterator[Hardware]:
     run = Run.open(path)
     folder = path / "hardware" / device.replace("/", "-")
-    request = Request.model_validate(read_json(folder / "validation.json", SCHEMA))
-    journal = Journal(folder / "journal.sqlite", device, identity(run))
-    client = service(load_device(folder / "calibration.json"), services)
+    request = recorded(folder)
+    if request is None:
+        raise QcliError(
+            "validation.json is missing",
+            str(folder),
+            "run the same validate-on-hardware again: it collects, too",
+        )
+    client = service(load_calibration(folder / "calibration.json"), services)
     entry = terms(device, load_sheets(contracts=request.contracts))
+    journal = Journal(folder / "journal.sqlite", device, identity(run))
     try:
         yield Hardware(device, client, journal, entry, request.plan or "separate")
     finally:

@@ -14,15 +14,19 @@ from qcli.errors import QcliError
 from qcli.execute.reading import Reader, Shared, technique_of
 from qcli.forecast.mitigation.executor import Mitigated
 from qcli.forecast.mitigation.technique import NONE
-from qcli.price.margins import Decisions, margins
-from qcli.price.shots import shot_plan
+from qcli.price.margins import Decisions, margins_of
+from qcli.price.shots import Method, Uniform, flip_rates, shot_plan
 from qcli.price.workload import NO_MITIGATION, Mitigation
-from qcli.train.run import Run
+
+MOST_SHOTS = 100_000
+_PLANNED = 1000
+_RESOLVED: dict[Method, float] = {"exact binomial": 1e-5, "simulated": 2e-3}
+"""The least shares of flips that can be planned for."""
 
 
 @dataclass(frozen=True)
 class Revisited:
-    """Samples `(samples,)` that had a second stage of shots, and shots of all circuits of one sample, on average."""
+    """Samples `(samples,)` that had a second stage of shots, and shots per circuit, on average over the samples."""
 
     mask: NDArray[np.bool_]
     mean_shots: float
@@ -59,43 +63,50 @@ def measure(
     return Measured(mitigated, infer(model, x, classes, Mitigated(shared, NONE), size))
 
 
-def plan_stages(run: Run, max_flips: float, contrast: float, least: int, most: int) -> Stages:
-    """The fewest shots that keep the expected share of flipped labels under `max_flips`, in one stage or two.
+def plan_stages(
+    model: nn.Module,
+    x: Tensor,
+    classes: int,
+    shots: int,
+    max_flips: float | None,
+    contrast: float,
+    taken: tuple[int, int | None],
+) -> Stages:
+    """The fewest shots that keep the expected share of flipped labels under `max_flips`, in one stage or two; with
+    None, under that of `shots` for every sample.
 
-    Planned on the run's validation samples, for a device that keeps `contrast` of its expectation values.
+    Planned from the exact outputs of the samples `x` themselves (of up to 1,000), for a device that keeps `contrast` of
+    its expectation values and takes so many shots, None for no known limit.
 
     Raises:
         QcliError: not even `most` shots do.
     """
-    exact = margins(run)
+    least, most = taken[0], min(taken[1] or MOST_SHOTS, MOST_SHOTS)
+    exact = margins_of(model, x[:_PLANNED], classes)
     kept = max(1, int(exact.contrasts * contrast)) / exact.contrasts
-    plan = shot_plan(exact.at_contrast(kept) if kept < 1 else exact, max_flips, least, most)
-    if plan.uniform is None:
+    noisy = exact.at_contrast(kept) if kept < 1 else exact
+    same = float(flip_rates(noisy, shots).mean())
+    plan = shot_plan(noisy, max_flips or max(_RESOLVED[noisy.method], same), least, most)
+    uniform, two = plan.uniform, plan.two_stage
+    if max_flips is None and (uniform is None or uniform.shots >= shots):
+        # finer than the plan resolves: nothing is saved, nothing lost
+        uniform = Uniform(shots, same)
+        two = two if two and two.expected_shots < shots else None
+    if uniform is None:
         raise QcliError(
             f"not even {most:,} shots keep flips under {max_flips:.2%}: with those they are "
             f"{plan.flip_rate_at_most:.2%}",
             "--adaptive",
             "allow more with --max-flips, or give --shots without --adaptive",
         )
-    two = plan.two_stage
-    if two is None:
-        return Stages(
-            first=plan.uniform.shots,
-            second=0,
-            band=0.0,
-            unit=exact.unit,
-            contrast=kept,
-            expected_revisited=0.0,
-            expected_flips=plan.uniform.flip_rate,
-        )
     return Stages(
-        first=two.first,
-        second=two.second,
-        band=two.band,
-        unit=two.unit,
+        first=two.first if two else uniform.shots,
+        second=two.second if two else 0,
+        band=two.band if two else 0.0,
+        unit=exact.unit,
         contrast=kept,
-        expected_revisited=two.revisited,
-        expected_flips=two.flip_rate,
+        expected_revisited=two.revisited if two else 0.0,
+        expected_flips=two.flip_rate if two else uniform.flip_rate,
     )
 
 

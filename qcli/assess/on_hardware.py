@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from qcli.assess.bill import Bill, bill, choose_plan
 from qcli.assess.canary import SAMPLES, Verdict, foresee, judge, stopped
 from qcli.assess.document import assessment, cost_of, forecast_beside, latency_of, samples
 from qcli.assess.drop import ReadoutErrors, split_error
+from qcli.assess.foreseen import Foreseen, foreseen, keep
 from qcli.assess.inference import infer
 from qcli.assess.measured import Measured, measure, plan_stages
 from qcli.assess.request import SCHEMA, Request, Vendor, parse_for
@@ -29,9 +31,8 @@ from qcli.execute.hardware import Hardware, Progress
 from qcli.execute.journal import Journal, over_cap
 from qcli.execute.reading import Shared
 from qcli.execute.select import ServiceOptions, service
-from qcli.execute.service import Pace, Service, patiently
+from qcli.execute.service import Pace, RefusedError, Service, patiently
 from qcli.files import read_json, sha256, write_atomic, write_json
-from qcli.forecast.accuracy import Forecast, forecast_run
 from qcli.forecast.shots import check_shots
 from qcli.price import ledger
 from qcli.price.estimate import compile_for
@@ -46,9 +47,8 @@ from qcli.simulate.exact import Exact
 from qcli.train.run import Run, now
 
 DRY_RUN = "qcli.dry-run/1"
-_DAYS = 128
-_MOST_SHOTS = 100_000
 _SIMULATED_AT_ONCE = 64
+_FAREWELL_S = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +90,7 @@ class _Question:
     mitigation: Mitigation
     vendor: Vendor
     bill: Bill
-    forecast: Forecast
+    forecast: Foreseen
 
     @property
     def classes(self) -> int:
@@ -136,9 +136,9 @@ def validate(
     _, vendor = parse_for(request.mitigation, device, hardware=True)
     client = service(device, _services(spending.services, request, vendor))
     on_step(f"asking {request.device}")
-    for note in client.notes():
-        _log.info(note)
-    device = _calibration(run, client, device, spending.recalibrate)
+    closed = _ask(run, client)
+    if closed is None:
+        device = _calibration(run, client, device, spending.recalibrate)
     client.use(device)
     question = _question(run, request, spending, device)
     journal = Journal(question.folder / "journal.sqlite", request.device, identity(run))
@@ -148,17 +148,20 @@ def validate(
         write_json(
             question.folder / "validation.json", question.request.model_dump(by_alias=True, mode="json")
         )
+        keep(question.forecast, question.folder / "foreseen.json")
         hardware = _hardware(question, client, journal, cap, on_progress)
+        hardware.closed = closed
         if spending.pay_again:
             hardware.give_up_quarantined()
         verdict = _canary(question, hardware, on_step)
         on_step(f"running on {request.device}")
         measured = _measure(question, hardware)
-        client.close()
+        _close(client)
         content = _assess(question, hardware, measured, cap, verdict, on_step)
         _to_ledger(question, hardware)
         return content
     finally:
+        _close(client)
         journal.close()
 
 
@@ -169,7 +172,7 @@ def rescore(run: Run, device: str, on_step: Callable[[str], None] = lambda step:
         QcliError: no validation is recorded, or it is not complete.
     """
     folder = hardware_folder(run, device)
-    request = _recorded(folder)
+    request = recorded(folder)
     if request is None:
         raise QcliError(
             f"no validation on {device} is recorded",
@@ -194,7 +197,7 @@ def rescore(run: Run, device: str, on_step: Callable[[str], None] = lambda step:
 
 def hardware_folder(run: Run, device: str) -> Path:
     """Where the results of a device lie in a run directory."""
-    return run.path / "hardware" / device.replace("/", "-")
+    return run.path / "hardware" / device.replace("/", "-").replace(":", "-")
 
 
 def identity(run: Run) -> str:
@@ -216,14 +219,21 @@ def _question(run: Run, request: Request, spending: Spending, device: Device) ->
     _check_compatible(request, mitigation, vendor, device)
     work = mitigated(inference(subject, request.inferences, request.shots, {}), mitigation)
     plan = choose_plan(replace(work, debias=vendor.debias), entry, spending.plan)
-    forecast = forecast_run(run, device, request.inferences, request.shots, date.today(), days=_DAYS)
-    before = _recorded(hardware_folder(run, request.device))
+    kept = hardware_folder(run, request.device) / "foreseen.json"
+    forecast = foreseen(run, device, request.inferences, request.shots, kept)
     asked = request.model_copy(update={"plan": plan, "canary": min(spending.canary, request.inferences)})
-    if request.max_flips is not None and request.stages is None:
-        known_stages = before.stages if before and before.max_flips == request.max_flips else None
-        least, most = shots_range(entry)
+    if request.adaptive and request.stages is None:
+        before = recorded(hardware_folder(run, request.device))
+        same = before and (before.max_flips, before.shots) == (request.max_flips, request.shots)
+        known_stages = before.stages if before and same else None
         stages = known_stages or plan_stages(
-            run, request.max_flips, forecast.contrast, least, min(most or _MOST_SHOTS, _MOST_SHOTS)
+            model,
+            x,
+            subject.classes,
+            request.shots,
+            request.max_flips,
+            forecast.contrast,
+            shots_range(entry),
         )
         asked = asked.model_copy(update={"stages": stages})
     return _Question(
@@ -254,7 +264,7 @@ def check_width(subject: Subject, device: Device, where: str) -> None:
 
 
 def _check_compatible(request: Request, mitigation: Mitigation, vendor: Vendor, device: Device) -> None:
-    if request.max_flips is not None and request.mitigation:
+    if request.adaptive and request.mitigation:
         raise QcliError(
             "no shots can be planned under mitigation", "--adaptive, --mitigation", "give one of the two"
         )
@@ -298,7 +308,46 @@ def _dry_run(question: _Question) -> dict[str, Any]:
 def _known_record(run: Run, device: str) -> Device:
     """As the run's circuits were compiled for, else as the catalogue has it."""
     stored = hardware_folder(run, device) / "calibration.json"
-    return load_device(stored) if stored.is_file() else find(device)
+    return load_calibration(stored) if stored.is_file() else find(device)
+
+
+def load_calibration(path: Path) -> Device:
+    """The calibration that a run's circuits were compiled for.
+
+    Raises:
+        QcliError: it is missing or damaged.
+    """
+    try:
+        return load_device(path)
+    except QcliError as error:
+        fix = "restore it; or remove it: circuits that are left are then compiled for today's calibration"
+        raise QcliError(error.what, error.where, fix) from None
+
+
+def _ask(run: Run, client: Service) -> QcliError | None:
+    """Tell what should be known before submitting; the answer is why nothing may be submitted now.
+
+    Raises:
+        QcliError: nothing may, and nothing was before that could be collected.
+    """
+    try:
+        for note in patiently(client.notes, client.name, Pace.from_environment()):
+            _log.info(note)
+    except RefusedError as error:
+        if not (hardware_folder(run, client.name) / "journal.sqlite").is_file():
+            raise
+        _log.warning("%s: nothing is submitted, what was submitted before is collected", error.what)
+        return error
+    return None
+
+
+def _close(client: Service) -> None:
+    """End a session, which may cost as long as it is open; whether that succeeds changes no result."""
+    pace = Pace.from_environment()
+    try:
+        patiently(client.close, client.name, replace(pace, patience_s=min(pace.patience_s, _FAREWELL_S)))
+    except QcliError as error:
+        _log.warning("the session on %s could not be ended, its time limit will: %s", client.name, error.what)
 
 
 def _calibration(run: Run, client: Service, known: Device, recalibrate: bool) -> Device:
@@ -320,7 +369,8 @@ def _calibration(run: Run, client: Service, known: Device, recalibrate: bool) ->
     if stored.is_file():
         stored.replace(folder / f"calibration-{known.calibrated_on}.json")
     write_atomic(stored, dump_device(today))
-    return today
+    # as it will be read again: the file rounds
+    return load_device(stored)
 
 
 def _services(options: ServiceOptions, request: Request, vendor: Vendor) -> ServiceOptions:
@@ -355,12 +405,15 @@ def _canary(question: _Question, hardware: Hardware, on_step: Callable[[str], No
     request, count = question.request, question.request.canary
     if not count:
         return None
-    on_step("foreseeing the canary")
     shots = request.stages.first if request.stages else request.shots
+    name = f"canary {[count, shots, str(question.device.calibrated_on), request.repetition]}"
+    if known := hardware.journal.meta(name):
+        return Verdict(**json.loads(known))
+    on_step("foreseeing the canary")
     few = question.x[:count]
-    foreseen = foresee(question.model, few, question.classes, question.device, shots, date.today())
+    expected = foresee(question.model, few, question.classes, question.device, shots, date.today())
     on_step(f"canary of {count} samples on {request.device}")
-    verdict = judge(foreseen, measure(question.model, few, question.classes, hardware, shots).final)
+    verdict = judge(expected, measure(question.model, few, question.classes, hardware, shots).final)
     if verdict.stop:
         raise stopped(verdict, request.device, f"{spent(hardware.journal, hardware.used).usd:,.2f}")
     if verdict.deviation < verdict.low:
@@ -369,6 +422,7 @@ def _canary(question: _Question, hardware: Hardware, on_step: Callable[[str], No
             verdict.deviation,
             verdict.low,
         )
+    hardware.journal.remember(name, json.dumps(asdict(verdict)))
     return verdict
 
 
@@ -512,9 +566,23 @@ def _to_ledger(question: _Question, hardware: Hardware) -> None:
         _log.warning("not added to the ledger %s: %s", ledger.ledger_path(), error.strerror or error)
 
 
-def _recorded(folder: Path) -> Request | None:
+def recorded(folder: Path) -> Request | None:
+    """What the last validation on a device asked for.
+
+    Raises:
+        QcliError: its file is damaged.
+    """
     path = folder / "validation.json"
-    return Request.model_validate(read_json(path, SCHEMA)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    fix = "restore it, or remove it and run the same validate-on-hardware again: what is paid for is found again"
+    try:
+        return Request.model_validate(read_json(path, SCHEMA))
+    except ValidationError as error:
+        fields = ", ".join(str(each["loc"][0]) if each["loc"] else "all" for each in error.errors())
+        raise QcliError(f"{path.name} is damaged: {fields}", str(path), fix) from None
+    except QcliError as error:
+        raise QcliError(error.what, error.where, fix) from None
 
 
 def _read_assessment(folder: Path) -> dict[str, Any]:

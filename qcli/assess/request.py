@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from qcli.device.record import Device
 from qcli.errors import QcliError
@@ -35,13 +35,15 @@ class Request(BaseModel):
     Attributes:
         seed: of the emulator's sampling.
         mitigation: as given on the command line.
-        max_flips: share of labels that shots may flip, with adaptive shots; None for the same shots everywhere.
+        adaptive: few shots for all samples, more for those that are then unclear.
+        max_flips: share of labels that adaptive shots may flip; None for as few as `shots` everywhere would.
         stages: the shots that were planned for it.
         canary: samples that are run and compared first.
         plan: how circuits are submitted; None on an emulator.
         repetition: another number measures everything anew.
         vendor_compile: submitted as written, for the vendor's compiler.
         contracts: by provider, such as `{"ibm": "flex"}`.
+        device_options: of a PennyLane device, secrets left out.
         engine, precision: of the simulation.
     """
 
@@ -53,6 +55,7 @@ class Request(BaseModel):
     shots: int = Field(512, ge=1)
     seed: int = Field(0, ge=0)
     mitigation: tuple[str, ...] = ()
+    adaptive: bool = False
     max_flips: float | None = Field(None, gt=0, lt=1)
     stages: Stages | None = None
     canary: int = Field(0, ge=0)
@@ -60,6 +63,7 @@ class Request(BaseModel):
     repetition: int = Field(0, ge=0)
     vendor_compile: bool = False
     contracts: dict[str, str] = {}
+    device_options: dict[str, JsonValue] = {}
     engine: str = "auto"
     precision: str = "float32"
 

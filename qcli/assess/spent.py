@@ -89,9 +89,13 @@ def latency(entries: Sequence[Entry]) -> Latency:
 
 
 def _wall(entries: Sequence[Entry]) -> float:
-    """Seconds between the first record and the last result."""
+    """Seconds between the start of the first compilation and the last result."""
     ends = [done.at for entry in entries if (done := entry.event("done"))]
-    return max(0.0, max(ends) - min(entry.created for entry in entries)) if ends else 0.0
+    return (
+        max(0.0, max(ends) - min(entry.created - entry.detail["compile_s"] for entry in entries))
+        if ends
+        else 0.0
+    )
 
 
 def _of_end(entry: Entry, name: str) -> float | None:

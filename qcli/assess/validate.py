@@ -6,15 +6,21 @@ from dataclasses import asdict
 from decimal import Decimal, localcontext
 from typing import Any
 
-from qcli.assess import on_hardware
+from pydantic import JsonValue
+from torch import Tensor, nn
+
+from qcli.assess import on_hardware, on_pennylane
+from qcli.assess.bill import separate_usd
 from qcli.assess.document import assessment, samples
 from qcli.assess.inference import Inference, OnSamples, infer
 from qcli.assess.measured import Measured, expected_revisits, measure, plan_stages
 from qcli.assess.on_hardware import Spending, check_width, hardware_folder
 from qcli.assess.request import Request, Stages, parse_for
+from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.execute.emulator import Emulator
 from qcli.execute.hardware import Progress
+from qcli.execute.pennylane import PREFIX, is_pennylane
 from qcli.execute.select import executor as executor_named
 from qcli.execute.select import is_hardware
 from qcli.files import write_atomic, write_json
@@ -23,7 +29,7 @@ from qcli.forecast.shots import shots_taken
 from qcli.model.layer import quantum_layers
 from qcli.price import ledger
 from qcli.price.bill import EXACT
-from qcli.price.plans import cheapest, plans
+from qcli.price.plans import cheapest, check_within, plans
 from qcli.price.record import Call, record
 from qcli.price.sheet import load_sheets
 from qcli.price.subject import Subject, inference
@@ -34,10 +40,11 @@ from qcli.simulate.engine import choose, precision_named
 from qcli.simulate.exact import Exact
 from qcli.train.run import Run
 
-__all__ = ["hardware_folder", "validate_on_hardware"]
+__all__ = ["hardware_folder", "rescore", "validate_on_hardware"]
 
 _CHUNK = 8
-_MOST_SHOTS = 100_000
+_DAYS = 8
+"""Enough for the contrast of a forecast."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +59,12 @@ def validate_on_hardware(
     precision: str = "float32",
     mitigation: Sequence[str] = (),
     adaptive: bool = False,
-    max_flips: float = 0.01,
+    max_flips: float | None = None,
     repetition: int = 0,
     vendor_compile: bool = False,
     contracts: Mapping[str, str] | None = None,
+    device_options: Mapping[str, JsonValue] | None = None,
+    unpriced: bool = False,
     spending: Spending | None = None,
     on_samples: OnSamples = lambda done, total: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -71,16 +80,18 @@ def validate_on_hardware(
         engine, precision: of the simulation.
         mitigation: readout, zne=1,3; on hardware also debias (IonQ), twirl=16, trex, dd (IBM).
         adaptive: few shots for all samples, more only for those that are then unclear, so that at most `max_flips` of
-            the labels hang on shot noise.
+            the labels hang on shot noise (default: as few as `shots` for every sample would flip).
         repetition: of a real device, another number measures everything anew.
         vendor_compile: submitted as written, for the vendor's compiler.
         contracts: by provider, such as `{"ibm": "flex"}`.
+        device_options: of a PennyLane device (`pennylane:lightning.qubit`), for its constructor.
+        unpriced: a PennyLane device may cost what qcli can neither price nor cap.
         on_samples: called with samples done and their number, on simulators and emulators.
         on_progress, on_step: the same of a real device: circuits, and what is done.
 
     Raises:
-        QcliError: unknown device, too many inferences, shots the device does not take, a circuit too wide, the cap
-            (exit code 3), the canary (4), or a fault of the service (1).
+        QcliError: unknown device, too many inferences, shots the device does not take, a circuit too wide, the cap or
+            a device without prices (exit code 3), the canary (4), or a fault of the service (1).
     """
     count = run.inferences(inferences)
     request = Request(
@@ -89,6 +100,7 @@ def validate_on_hardware(
         shots=max(shots, 1),
         seed=max(seed, 0),
         mitigation=tuple(mitigation),
+        adaptive=adaptive,
         max_flips=_share(max_flips) if adaptive else None,
         repetition=repetition,
         vendor_compile=vendor_compile,
@@ -96,6 +108,16 @@ def validate_on_hardware(
         engine=engine,
         precision=precision,
     )
+    if is_pennylane(device):
+        check_within(shots, (1, None), device)
+        return on_pennylane.validate(
+            run, request, spending or Spending(), device_options or {}, unpriced, on_step
+        )
+    if device_options or unpriced:
+        option = "--device-option" if device_options else "--unpriced"
+        raise QcliError(
+            f"{option} does not go with {device}", option, f"leave it out, or give --device {PREFIX}NAME"
+        )
     if is_hardware(device):
         return on_hardware.validate(run, request, spending or Spending(), on_progress, on_step)
     executor = executor_named(device, shots, seed, engine, precision)
@@ -135,7 +157,7 @@ def validate_on_hardware(
                 "no shots can be planned under mitigation", "--adaptive, --mitigation", "give one of the two"
             )
         on_step("planning shots")
-        request = request.model_copy(update={"stages": _stages(run, request, executor)})
+        request = request.model_copy(update={"stages": _stages(run, model, x, request, executor.device)})
     on_step(f"running on {executor.name}")
     simulated = infer(model, x, classes, reference, _CHUNK)
     measured = measure(model, x, classes, executor, shots, own, request.stages, _CHUNK, on_samples)
@@ -156,18 +178,28 @@ def validate_on_hardware(
     return _kept(run, content, samples(run, y.numpy(), simulated, measured).to_csv(index=False))
 
 
-def _share(max_flips: float) -> float:
-    if not 0 < max_flips < 1:
+def rescore(run: Run, device: str, on_step: Callable[[str], None] = lambda step: None) -> dict[str, Any]:
+    """The assessment of a device again, offline, from its journal alone.
+
+    Raises:
+        QcliError: no validation is recorded, or it is not complete.
+    """
+    again = on_pennylane.rescore if is_pennylane(device) else on_hardware.rescore
+    return again(run, device, on_step)
+
+
+def _share(max_flips: float | None) -> float | None:
+    if max_flips is not None and not 0 < max_flips < 1:
         raise QcliError(f"a share of flips of {max_flips}", "--max-flips", "choose a share between 0 and 1")
     return max_flips
 
 
-def _stages(run: Run, request: Request, emulator: Emulator) -> Stages:
-    device = emulator.device
-    seen = forecast_run(run, device, request.inferences, request.shots, device.calibrated_on, days=8)
-    least, most = shots_taken(device)
-    assert request.max_flips is not None
-    return plan_stages(run, request.max_flips, seen.contrast, least, min(most or _MOST_SHOTS, _MOST_SHOTS))
+def _stages(run: Run, model: nn.Module, x: Tensor, request: Request, device: Device) -> Stages:
+    seen = forecast_run(run, device, request.inferences, request.shots, device.calibrated_on, days=_DAYS)
+    classes = len(run.info.data.classes)
+    return plan_stages(
+        model, x, classes, request.shots, request.max_flips, seen.contrast, shots_taken(device)
+    )
 
 
 def _kept(run: Run, content: dict[str, Any], table: str) -> dict[str, Any]:
@@ -195,7 +227,7 @@ def _cost(
     if entry and plan and stages and measured.revisited is not None:
         again = int(measured.revisited.mask.sum())
         more["uniform_usd"] = f"{plan.usd:f}"
-        more["separate_usd"] = f"{_separate(work, entry):f}"
+        more["separate_usd"] = f"{separate_usd(work, entry):f}"
         usd = _staged(entry, plan.name, work.inferences, again, stages, calls)
     return {
         "usd": "0",
@@ -204,11 +236,6 @@ def _cost(
         "real_plan": plan.name if plan else None,
         **more,
     }
-
-
-def _separate(work: Workload, entry: Terms) -> Decimal:
-    """One task per circuit, all with the same shots."""
-    return next(each.usd for each in plans(work, entry) if each.name == "separate")
 
 
 def _staged(

@@ -21,7 +21,7 @@ def assess(
     qcli assess runs/first --device braket/garnet --json
     """
     from qcli.assess.jobs import devices
-    from qcli.assess.on_hardware import rescore
+    from qcli.assess.validate import rescore
     from qcli.cli.console import answer, note, progress
     from qcli.report.html import write_report
     from qcli.report.tables import assessment_table

@@ -5,7 +5,9 @@ import logging
 import os
 import sys
 import traceback
-from typing import Annotated, NoReturn
+import warnings
+from types import TracebackType
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -16,9 +18,11 @@ from qcli.cli.forecast import app as forecast
 from qcli.cli.jobs import app as jobs
 from qcli.cli.ledger import ledger
 from qcli.cli.prices import app as prices
+from qcli.cli.report import report
 from qcli.cli.train import train
 from qcli.cli.validate_on_hardware import validate_on_hardware
 from qcli.errors import QcliError
+from qcli.execute.secrets import redacted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, estimate_cost, validate_on_hardware, assess, ledger):
+for command in (train, estimate_cost, validate_on_hardware, assess, report, ledger):
     app.command()(command)
 app.add_typer(devices, name="devices")
 app.add_typer(forecast, name="forecast")
@@ -68,7 +72,9 @@ def run() -> None:
     if len(arguments) < len(sys.argv) - 1:
         os.environ["QCLI_DEBUG"] = "1"
     logging.getLogger("qcli").setLevel(logging.INFO)
-    logging.getLogger("qcli").addHandler(_Notes())
+    logging.getLogger().addHandler(_Notes())
+    warnings.showwarning = _warn
+    sys.excepthook = _crash
     try:
         app(arguments, prog_name="qcli")
     except QcliError as error:
@@ -97,16 +103,34 @@ def run() -> None:
 
 
 class _Notes(logging.Handler):
-    """What the library has to say while it works, on whatever stderr is at that moment."""
+    """What the library has to say while it works, and what others warn of, on whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr)
+        print(redacted(record.getMessage()), file=sys.stderr)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A library's warning, without secrets."""
+    text = warnings.formatwarning(message, category, filename, lineno, line)
+    print(redacted(text), end="", file=file or sys.stderr)
+
+
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback, without secrets."""
+    print(redacted("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def _fail(error: BaseException, code: int, what: str, where: str, fix: str) -> NoReturn:
     if os.environ.get("QCLI_DEBUG"):
-        traceback.print_exception(error)
+        _crash(type(error), error, error.__traceback__)
     lines = [f"error: {what}"]
     lines += [f"  {name}: {text}" for name, text in (("where", where), ("fix", fix)) if text]
-    print("\n".join(lines), file=sys.stderr)
+    print(redacted("\n".join(lines)), file=sys.stderr)
     sys.exit(code)

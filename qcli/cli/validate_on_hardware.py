@@ -40,8 +40,11 @@ def validate_on_hardware(
         ),
     ] = False,
     max_flips: Annotated[
-        float, typer.Option(help="With --adaptive: share of labels that shot noise may flip.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            help="With --adaptive: share of labels that shot noise may flip; default: as few as --shots would."
+        ),
+    ] = None,
     mitigation: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,6 +81,19 @@ def validate_on_hardware(
     contract: Annotated[
         list[str] | None, typer.Option(metavar="PROVIDER=NAME", help="Such as ibm=flex. May be repeated.")
     ] = None,
+    device_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="pennylane: option of the device, such as device_arn=arn:aws:braket:::device/… May be repeated.",
+        ),
+    ] = None,
+    unpriced: Annotated[
+        bool,
+        typer.Option(
+            "--unpriced", help="pennylane: run although qcli can neither price nor cap what it costs."
+        ),
+    ] = False,
     profile: Annotated[str | None, typer.Option(help="AWS: profile of your configuration.")] = None,
     s3: Annotated[
         str | None,
@@ -102,13 +118,15 @@ def validate_on_hardware(
     qcli validate-on-hardware runs/first --device braket/garnet
     qcli validate-on-hardware runs/first --device braket/garnet --max-cost 40
     qcli validate-on-hardware runs/first --device braket/garnet --adaptive --max-cost 5
-    qcli validate-on-hardware runs/first --device ibm/fez --contract ibm=open --max-cost 0
+    qcli validate-on-hardware runs/first --device ibm/kingston --contract ibm=open --max-cost 0
+    qcli validate-on-hardware runs/first --device pennylane:lightning.qubit --device-option seed=7
     qcli validate-on-hardware runs/first --device emulator/fez --mitigation readout --shots 2000 --json
     """
     from qcli.assess.on_hardware import DRY_RUN, hardware_folder
     from qcli.assess.validate import validate_on_hardware as validate
     from qcli.cli.console import answer, note, progress
     from qcli.cli.train import pairs
+    from qcli.execute.pennylane import option_value
     from qcli.report.hardware import dry_run_table
     from qcli.report.html import write_report
     from qcli.report.tables import assessment_table
@@ -130,6 +148,11 @@ def validate_on_hardware(
         "repetition": repetition,
         "vendor_compile": vendor_compile,
         "contracts": pairs(contract or [], "--contract", "ibm=flex"),
+        "device_options": {
+            name: option_value(text)
+            for name, text in pairs(device_option or [], "--device-option", "seed=7").items()
+        },
+        "unpriced": unpriced,
     }
 
     def run_it(spending: "Spending") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from qcli.compile.compiled import Compiled, bind_and_merge, cut_down, generic_angles, merged_at, relabel
@@ -18,6 +18,7 @@ from qcli.errors import QcliError
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
     from qiskit.transpiler import CouplingMap, PassManager, StagedPassManager, Target
+    from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
 
 __all__ = ["Compiled", "bind_and_merge", "compile_circuit", "compile_on", "cut_down", "layouts"]
 
@@ -162,11 +163,9 @@ def _passes(backend: "Target", seed: int, trial: int, start: tuple[int, ...] | N
     Where a layout method is named, Qiskit searches no other place after routing: `placements` does that better.
     """
     from qiskit.transpiler import PassManagerConfig
-    from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
 
     level_3, coupling = _level_3(backend, start is None)
-    passes = copy(level_3)
-    stages = PassManagerStagePluginManager()
+    passes, stages = copy(level_3), _stages()
     config = PassManagerConfig(
         target=backend,
         coupling_map=coupling,
@@ -178,6 +177,14 @@ def _passes(backend: "Target", seed: int, trial: int, start: tuple[int, ...] | N
     passes.layout = stages.get_passmanager_stage("layout", method, config, optimization_level=level)
     passes.routing = stages.get_passmanager_stage("routing", "default", config, optimization_level=2)
     return passes
+
+
+@cache
+def _stages() -> "PassManagerStagePluginManager":
+    """Making one searches all that is installed for plugins."""
+    from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
+
+    return PassManagerStagePluginManager()
 
 
 @lru_cache(maxsize=64)

@@ -93,13 +93,17 @@ def _backend(name: str, service: Any) -> dict[str, Any]:
             if not has_credentials("ibm"):
                 raise no_credentials("ibm")
             service = QiskitRuntimeService()
-        backend = service.backend(name)
-        parts = {
-            "configuration": backend.configuration().to_dict(),
-            "properties": backend.properties().to_dict(),
-        }
+        return served(service.backend(name))
     except (IBMError, OSError) as error:
         raise _refused(str(error), name, "ibm") from None
+
+
+def served(backend: Any) -> dict[str, Any]:
+    """Configuration and properties of one of IBM's backends as plain data."""
+    parts = {
+        "configuration": backend.configuration().to_dict(),
+        "properties": backend.properties().to_dict(),
+    }
     return dict(json.loads(json.dumps(parts, default=str)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from qcli.circuit.qiskit import template
 from qcli.compile.verbatim import native_qasm, verbatim
-from qcli.device.live import arn, live_capabilities, no_credentials
+from qcli.device.live import arn, no_credentials
 from qcli.device.record import Device
 from qcli.execute.compiling import Compiler
 from qcli.execute.journal import Counts, Entry
@@ -30,6 +30,7 @@ _STATES = {"CREATED": "queued", "QUEUED": "queued", "RUNNING": "running", "CANCE
 _ENDS = {"COMPLETED": "done", "FAILED": "failed", "CANCELLED": "cancelled"}
 _ARGUMENT = re.compile(r"(?<=[(,])\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?=[,)])")
 _NEEDED = ("status", "outputS3Bucket", "outputS3Directory", "quantumTaskArn")
+_CAPABILITIES = ("deviceStatus", "deviceCapabilities")
 _PREFIX = "qcli"
 CONNECT_S, READ_S = 10.0, 60.0
 """Time limits of one request."""
@@ -185,7 +186,8 @@ class Braket:
     def live(self) -> dict[str, Any]:
         """The device's capabilities as Braket serves them now."""
         with _translated(f"reading the calibration of {self.name}"):
-            return live_capabilities(self.name, self._session)
+            answer = dict(self._session.get_device(arn(self.device.key)))
+            return {name: answer[name] for name in _CAPABILITIES} | answer
 
     def _source(self, order: Order) -> str:
         if self._options.vendor_compile:
@@ -210,14 +212,28 @@ class Braket:
         if self._options.s3:
             bucket, _, prefix = self._options.s3.removeprefix("s3://").strip("/").partition("/")
         else:
-            bucket, prefix = self._session.default_bucket(), ""
+            bucket, prefix = self._default_bucket(), ""
         hide(bucket, "bucket")
         return bucket, prefix or _PREFIX
 
+    def _default_bucket(self) -> str:
+        try:
+            return str(self._session.default_bucket())
+        except ValueError as error:  # it belongs to somebody else
+            raise _refusal("NoSuchBucket", str(error), "Amazon Braket") from None
+
     def _spending_limits(self) -> list[str]:
+        """Worth knowing; an account that may not ask for them may submit all the same."""
+        from botocore.exceptions import ClientError
+
         client = self._session.braket_client
         filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [arn(self.device.key)]}]
-        found = client.search_spending_limits(filters=filters)["spendingLimits"]
+        try:
+            found = client.search_spending_limits(filters=filters)["spendingLimits"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "AccessDeniedException":
+                raise
+            return []
         return [
             f"AWS spending limit: {each['totalSpend']} spent and {each['queuedSpend']} queued of "
             f"{each['spendingLimit']} USD"
@@ -244,10 +260,16 @@ class Braket:
 
     @property
     def _aws_device(self) -> "AwsDevice":
+        from botocore.exceptions import ClientError
         from braket.aws import AwsDevice
 
         if self._known_device is None:
-            self._known_device = AwsDevice(arn(self.device.key), self._session)
+            try:
+                self._known_device = AwsDevice(arn(self.device.key), self._session)
+            except ValueError as error:
+                if isinstance(error.__cause__, ClientError):
+                    raise _refusal("ResourceNotFoundException", str(error), self.name) from None
+                raise
         return self._known_device
 
 
@@ -280,6 +302,7 @@ def _config() -> Any:
 def _translated(what: str, late: Sequence[str] = ()) -> Iterator[None]:
     """AWS's errors as passing or final ones; with a code of `late`, something is not there yet."""
     from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -288,7 +311,8 @@ def _translated(what: str, late: Sequence[str] = ()) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in late:
             raise TransientError(f"{what}: not there yet") from None
-        if code in _PASSING or status >= 500 or status == 429:
+        if code in _PASSING or status >= 500 or status == 429 or not code.strip("0123456789"):
+            # a code of digits alone, or none, is a refusal cut short
             raise TransientError(f"{what}: {error}") from None
         raise _refusal(code, f"{what}: {error}", "Amazon Braket") from None
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError) as error:
@@ -297,6 +321,8 @@ def _translated(what: str, late: Sequence[str] = ()) -> Iterator[None]:
         raise _refusal("ExpiredToken", f"{what}: {error}", "Amazon Braket") from None
     except (aws.ParamValidationError, aws.NoRegionError, aws.UnknownServiceError) as error:
         raise _refusal("", f"{what}: {error}", "Amazon Braket") from None
+    except ResponseParserError:  # its message holds the answer
+        raise TransientError(f"{what}: an answer that cannot be read") from None
     except (aws.BotoCoreError, aws.HTTPClientError, OSError, ValueError, KeyError) as error:
         # a KeyError is an answer cut short, which botocore takes for an empty one
         raise TransientError(f"{what}: {type(error).__name__} {error}") from None
@@ -401,12 +427,16 @@ def _counts(task: Entry, body: bytes, task_arn: str, read: Callable[[str], bytes
             raise DamagedError("it is the result of another task", body)
         if not task.detail["set"]:
             return [_count(result, task, 0, body)]
-        programs = [parsed(read(each)) if isinstance(each, str) else each for each in result.programResults]
-        each_circuit = [
-            parsed(read(entry)) if isinstance(entry, str) else entry
-            for program in programs
-            for entry in program.executableResults
-        ]
+        each_circuit = []
+        for program in result.programResults:
+            folder = ""
+            if isinstance(program, str):
+                folder, program = program.removesuffix("results.json"), parsed(read(program))
+            # names in a program's own object are relative to its folder
+            each_circuit += [
+                parsed(read(folder + entry)) if isinstance(entry, str) else entry
+                for entry in program.executableResults
+            ]
         if len(each_circuit) != len(task.circuits):
             raise DamagedError(f"{len(each_circuit)} results for {len(task.circuits)} circuits", body)
         return [_count(entry, task, place, body) for place, entry in enumerate(each_circuit)]

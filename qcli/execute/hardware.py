@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from qcli.circuit.program import Program
 from qcli.errors import QcliError
 from qcli.execute.journal import Circuit, Counts, Entry, Journal, Task, over_cap
 from qcli.execute.reading import Reading
-from qcli.execute.secrets import redacted
+from qcli.execute.secrets import redacted, redacted_bytes
 from qcli.execute.service import (
     DamagedError,
     Order,
@@ -25,10 +26,11 @@ from qcli.execute.service import (
     RefusedError,
     Service,
     TransientError,
+    UnansweredError,
     patiently,
 )
 from qcli.price.bill import EXACT
-from qcli.price.submission import Charge, billed, charge, packed
+from qcli.price.submission import Charge, billed, charge, idle_s, packed
 from qcli.price.tariff import PerSecond, Terms
 from qcli.simulate.executor import Timings
 
@@ -84,6 +86,8 @@ class Hardware:
         self._options, self._repetition = dict(options or {}), repetition
         self._pace, self._on_progress = pace or Pace.from_environment(), on_progress
         self._failures: Counter[str] = Counter()
+        self.closed: QcliError | None = None
+        """Why nothing may be submitted now; what is under way is collected all the same."""
         self.used: dict[str, None] = {}
         """Keys of the circuits that were read, in their order."""
 
@@ -94,7 +98,7 @@ class Hardware:
         counts = self._obtain(flat)
         with self.timings.measure("postprocess"):
             return [
-                np.array([_frequencies(counts[order.key], _bits(reading)) for order, _ in part])
+                np.array([_frequencies(counts[order.key], _bits(reading.program)) for order, _ in part])
                 for reading, part in zip(readings, wanted, strict=True)
             ]
 
@@ -106,6 +110,7 @@ class Hardware:
     def collect(self) -> int:
         """Look once at everything under way, whatever it is of; answers how many tasks are still open."""
         self._look_after(list(self.journal.entries(only_open=True)))
+        self._settle_bills()
         return sum(1 for _ in self.journal.entries(only_open=True))
 
     def cancel(self, entries: Iterable[Entry]) -> None:
@@ -113,6 +118,8 @@ class Hardware:
         service = self._online()
         for entry in entries:
             if entry.vendor_id is None:
+                if self._withdrawn(entry.token):
+                    continue
                 self._submit(entry.token)
                 entry = self.journal.entry(entry.token)
             patiently(lambda entry=entry: service.cancel(entry), self.name, self._pace)  # type: ignore[misc]
@@ -121,47 +128,61 @@ class Hardware:
         """Count what was quarantined as paid and lost, so that its circuits are submitted, and paid, again."""
         for entry in self.journal.entries(only_open=True):
             if entry.state == "quarantined":
-                self.journal.settle(entry.token, "failed", entry.reserved, {"reason": "given up by the user"})
+                used = self._billed(entry, self._usage(entry)) if entry.vendor_id else None
+                usd = entry.reserved if used is None else used
+                self.journal.settle(entry.token, "failed", usd, {"reason": "given up by the user"})
 
     def _orders(self, reading: Reading) -> list[tuple[Order, Circuit]]:
-        """By content; equal circuits of one reading are repetitions of each other."""
-        seen: Counter[bytes] = Counter()
-        made = []
-        for row in np.ascontiguousarray(reading.values, dtype=float):
-            content = row.tobytes()
-            settings = json.dumps(
-                {
-                    "device": self.name,
-                    "scale": reading.scale,
-                    "prepared": reading.prepared,
-                    "part": reading.part,
-                    "options": self._options,
-                    "repetition": [self._repetition, seen[content]],
-                },
-                sort_keys=True,
+        """By content; circuits of one reading that are the same are repetitions of each other."""
+        rows = np.ascontiguousarray(reading.values, dtype=float)
+        if not np.isfinite(rows).all():
+            raise QcliError(
+                "angles of a circuit are not finite", self.name, "look at the data and the weights"
             )
-            seen[content] += 1
-            key = _hash(reading.program.key, content.hex(), str(reading.shots), settings)
-            made.append(Circuit(key, reading.program.key, row, reading.shots, settings))
+        program, shots = reading.program.key, reading.shots
+        seen: Counter[int] = Counter()
+        made, settings = list[Circuit](), dict[int, str]()
+        for row, alike in zip(rows, _alike(rows), strict=True):
+            again = seen[alike]
+            seen[alike] += 1
+            if again not in settings:
+                settings[again] = self._settings(reading, again)
+            key = _hash(program, row.tobytes().hex(), str(shots), settings[again])
+            made.append(Circuit(key, program, row, shots, settings[again]))
         return [
-            (
-                Order(each.key, reading.program, each.angles, each.shots, reading.scale, reading.prepared),
-                each,
-            )
+            (Order(each.key, reading.program, each.angles, shots, reading.scale, reading.prepared), each)
             for each in self._known_as(made)
         ]
 
+    def _settings(self, reading: Reading, again: int) -> str:
+        """What the result of the `again`-th of equal circuits depends on besides the circuit."""
+        return json.dumps(
+            {
+                "device": self.name,
+                "scale": reading.scale,
+                "prepared": reading.prepared,
+                "part": reading.part,
+                "options": self._options,
+                "repetition": [self._repetition, again],
+            },
+            sort_keys=True,
+        )
+
     def _known_as(self, circuits: list[Circuit]) -> list[Circuit]:
         """Under the keys that the journal has for them, where angles differ by no more than rounding."""
-        listed: dict[str, tuple[list[str], KDTree]] = {}
-        found = []
-        for each in circuits:
-            if each.settings not in listed:
-                keys, angles = self.journal.like(each.program, each.settings, each.shots)
-                listed[each.settings] = keys, KDTree(_padded(angles.reshape(len(keys), len(each.angles))))
-            keys, tree = listed[each.settings]
-            _, place = tree.query(_padded(each.angles), p=np.inf, distance_upper_bound=_ALIKE_RAD)
-            found.append(replace(each, key=keys[place]) if place < len(keys) else each)
+        places: dict[str, list[int]] = {}
+        for place, each in enumerate(circuits):
+            places.setdefault(each.settings, []).append(place)
+        found = list(circuits)
+        for settings, alike in places.items():
+            first = circuits[alike[0]]
+            keys, angles = self.journal.like(first.program, settings, first.shots)
+            if keys:
+                asked = _padded(np.array([circuits[place].angles for place in alike]))
+                _, nearest = KDTree(_padded(angles)).query(asked, p=np.inf, distance_upper_bound=_ALIKE_RAD)
+                for place, near in zip(alike, nearest, strict=True):
+                    if near < len(keys):
+                        found[place] = replace(circuits[place], key=keys[near])
         return found
 
     def _obtain(self, wanted: Mapping[str, tuple[Order, Circuit]]) -> dict[str, Counts]:
@@ -171,6 +192,8 @@ class Hardware:
             found |= self.journal.results([key for key in wanted if key not in found])
             missing = [key for key in wanted if key not in found]
             if not missing:
+                if self._service is not None:
+                    self._settle_bills()
                 self._on_progress(Progress(len(found), len(wanted)))
                 return found
             if self._service is None:
@@ -189,9 +212,8 @@ class Hardware:
                     self._submit_all([wanted[key] for key in fresh])
                     waiting = self.journal.under_way(missing)
                 with self.timings.measure("execute"):
-                    note, settled = self._look_after(
-                        [self.journal.entry(token) for token in dict.fromkeys(waiting.values())]
-                    )
+                    tasks = [self.journal.entry(token) for token in set(waiting.values())]
+                    note, settled = self._look_after(sorted(tasks, key=lambda task: task.number))
                 self._on_progress(Progress(len(found), len(wanted), note))
                 if not settled:
                     with self.timings.measure("execute"):
@@ -202,6 +224,8 @@ class Hardware:
 
     def _submit_all(self, fresh: Sequence[tuple[Order, Circuit]]) -> None:
         """As the plan packs them, one task after the other: recorded, then submitted."""
+        if self.closed:
+            raise self.closed
         self._settle_bills()
         tired = [order.key for order, _ in fresh if self._failures[order.key] > _RETRIES]
         if tired:
@@ -235,6 +259,7 @@ class Hardware:
                 detail={
                     **parcel.detail,
                     "shots": [circuit.shots for circuit in circuits],
+                    "bits": [_bits(order.program) for order, _ in members],
                     "estimated_usd": f"{charges[number].usd:f}",
                     "compile_s": time.perf_counter() - started,
                 },
@@ -261,7 +286,7 @@ class Hardware:
         """Most QPU seconds, and USD reserved, for the first of the tasks yet to come.
 
         By time, each may take its share of what the cap leaves, but not more than three times what is foreseen and half
-        a minute: the vendor stops it there, so that its cost is certain.
+        a minute: the vendor stops it there, so that its cost is certain. The idle time of a session comes on top.
         """
         first = charges[0]
         if self._terms is None or not isinstance(self._terms.price, PerSecond) or first.seconds_high is None:
@@ -271,28 +296,65 @@ class Hardware:
             left = self.cap - self.journal.committed()
             share = left * first.seconds_high / sum(each.seconds_high or 0 for each in charges)
             most = max(first.seconds_high, min(most, int(share // price)))
-        return most, most * price
+        return most - idle_s(self._terms, self.plan), most * price
 
     def _submit(self, token: str) -> None:
-        """At most once, whichever process does it; after a crash again, under the same token."""
+        """At most once, whichever process does it; after a crash again, under the same token.
+
+        A refusal of the first request is final. One of a later request is not: the first may have been accepted.
+        """
         service = self._online()
         with self.journal.submitting():
             entry = self.journal.entry(token)
-            if entry.state != "intent":
+            if entry.vendor_id is not None or not entry.is_open:
                 return
+            if self.closed:
+                raise self.closed
+            self._check_cap(Decimal(0))
             payload, started = self.journal.payload(token), time.perf_counter()
+            requests = int(entry.event("sending") is not None)
+
+            def submit() -> str:
+                nonlocal requests
+                requests += 1
+                return service.submit(entry, payload)
+
+            self.journal.sending(token)
             try:
-                vendor_id = patiently(lambda: service.submit(entry, payload), self.name, self._pace)
+                vendor_id = patiently(submit, self.name, self._pace)
             except RefusedError as error:
-                self.journal.settle(token, "refused", Decimal(0), {"reason": error.what})
-                raise
+                if requests == 1:
+                    self.journal.settle(token, "refused", Decimal(0), {"reason": error.what})
+                    raise
+                if entry.state != "quarantined":
+                    self.journal.quarantine(
+                        token, f"refused, after a request without answer: {error.what}", b""
+                    )
+                raise QcliError(
+                    error.what,
+                    error.where,
+                    f"{error.fix}. An earlier request for task {entry.number} had no answer, so it may be under way: "
+                    "it stays reserved, and the same command asks again; --pay-again submits its circuits anew",
+                    error.exit_code,
+                ) from None
             self.journal.submitted(token, vendor_id, {"submit_s": time.perf_counter() - started})
+
+    def _withdrawn(self, token: str) -> bool:
+        """Whether the task could be cancelled before anything was sent."""
+        with self.journal.submitting():
+            entry = self.journal.entry(token)
+            if entry.state != "intent" or entry.event("sending") is not None:
+                return not entry.is_open
+            self.journal.settle(
+                token, "cancelled", Decimal(0), {"reason": "cancelled before it was submitted"}
+            )
+            return True
 
     def _look_after(self, entries: Sequence[Entry]) -> tuple[str, int]:
         """Submit, look at and collect tasks; what is waited for in words, and how many have ended.
 
         Raises:
-            QcliError: after all were looked at, the first trouble.
+            QcliError: after all were looked at, or the service stopped answering: the first trouble.
         """
         notes, settled = list[str](), 0
         problem: QcliError | None = None
@@ -301,6 +363,8 @@ class Hardware:
                 note = self._look_at(entry.token)
             except QcliError as error:
                 problem = problem or error
+                if isinstance(error, UnansweredError):
+                    break
                 continue
             settled += not note
             notes += [note] if note else []
@@ -311,7 +375,7 @@ class Hardware:
     def _look_at(self, token: str) -> str:
         """What the task waits for; empty if it has ended."""
         service = self._online()
-        if self.journal.entry(token).state == "intent":
+        if self.journal.entry(token).vendor_id is None:
             self._submit(token)
         entry = self.journal.entry(token)
         if not entry.is_open:
@@ -353,7 +417,7 @@ class Hardware:
                     time.sleep(self._pace.first_s)
                     continue
                 if entry.state != "quarantined":
-                    self.journal.quarantine(entry.token, redacted(error.what), error.raw)
+                    self.journal.quarantine(entry.token, redacted(error.what), redacted_bytes(error.raw))
                 raise QcliError(
                     f"what came for task {entry.number} cannot be its result: {redacted(error.what)}",
                     str(self.journal.path),
@@ -392,7 +456,7 @@ class Hardware:
         service = self._online()
         try:
             return service.usage_s(entry)
-        except TransientError:
+        except (TransientError, QcliError):
             return None
 
     def _billed(self, entry: Entry, qpu_s: float | None) -> Decimal | None:
@@ -404,14 +468,14 @@ class Hardware:
     def _collect_what_is_done(self) -> None:
         """Before giving up: whatever is paid and ready is saved."""
         with suppress(QcliError):
-            self.collect()
+            self._look_after([each for each in self.journal.entries(only_open=True) if each.vendor_id])
 
     def _why(self, key: str) -> str:
         """The vendor's last word on a circuit."""
         for entry in reversed(list(self.journal.entries())):
-            if key in entry.circuits and entry.events:
-                detail = entry.events[-1].detail
-                return str(detail.get("reason") or detail.get("failed", {}).get(key) or "no reason given")
+            for event in entry.events if key in entry.circuits else ():
+                if reason := event.detail.get("reason") or event.detail.get("failed", {}).get(key):
+                    return str(reason)
         return "no reason given"
 
     def _with_what_is_under_way(self, error: QcliError) -> QcliError:
@@ -436,12 +500,17 @@ def _check_counts(entry: Entry, outcome: Outcome) -> None:
         raise DamagedError(
             f"{len(outcome.counts)} results for {len(entry.circuits)} circuits", repr(outcome.counts).encode()
         )
-    for place, (counts, shots) in enumerate(zip(outcome.counts, entry.detail["shots"], strict=True)):
-        if not isinstance(counts, str) and sum(counts.values()) != shots:
-            raise DamagedError(
-                f"circuit {place} has {sum(counts.values()):,} shots, not {shots:,}",
-                repr(outcome.counts).encode(),
-            )
+    expected = zip(entry.detail["shots"], entry.detail["bits"], strict=True)
+    for place, (counts, (shots, bits)) in enumerate(zip(outcome.counts, expected, strict=True)):
+        if isinstance(counts, str):
+            continue
+        what = ""
+        if sum(counts.values()) != shots or min(counts.values()) < 0:
+            what = f"circuit {place} has {sum(counts.values()):,} shots, not {shots:,}"
+        elif not 0 <= min(counts) <= max(counts) < 2**bits:
+            what = f"circuit {place} has outcomes of more than {bits} bits"
+        if what:
+            raise DamagedError(what, repr(outcome.counts).encode())
 
 
 def _frequencies(counts: Counts, bits: int) -> Array:
@@ -450,13 +519,27 @@ def _frequencies(counts: Counts, bits: int) -> Array:
     return values / values.sum()
 
 
+def _alike(rows: Array) -> list[int]:
+    """For each row `(angles,)` the place of the first that differs from it by no more than rounding."""
+    points, first = _padded(rows), np.arange(len(rows))
+    tree = KDTree(points)
+    several = tree.query_ball_point(points, _ALIKE_RAD, p=np.inf, return_length=True) > 1
+    left = several.copy()
+    for place in np.flatnonzero(several):
+        if left[place]:
+            near = tree.query_ball_point(points[place], _ALIKE_RAD, p=np.inf)
+            near = [each for each in near if left[each]]
+            first[near], left[near] = place, False
+    return first.tolist()
+
+
 def _padded(angles: Array) -> Array:
     """With a column of zeros, since a circuit may have no angle."""
     return np.concatenate([angles, np.zeros((*angles.shape[:-1], 1))], axis=-1)
 
 
-def _bits(reading: Reading) -> int:
-    (measured,) = reading.program.measurements
+def _bits(program: Program) -> int:
+    (measured,) = program.measurements
     return (measured.columns - 1).bit_length()
 
 

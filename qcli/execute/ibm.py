@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from qcli.compile.verbatim import verbatim
-from qcli.device.live import has_credentials, live_capabilities, no_credentials
+from qcli.device.live import has_credentials, no_credentials, served
 from qcli.device.record import Device
 from qcli.execute.compiling import Compiler
 from qcli.execute.journal import Counts, Entry
@@ -89,7 +89,8 @@ class Ibm:
 
     def live(self) -> dict[str, Any] | None:
         with self._translated(f"reading the calibration of {self.name}"):
-            return live_capabilities(self.name, service=self._service)
+            backend = self._service.backend(f"ibm_{self.device.name}")
+            return served(backend)
 
     def pack(self, orders: Sequence[Order], plan: str) -> Packed:
         from qiskit import qpy
@@ -219,8 +220,12 @@ class Ibm:
     @property
     def _backend(self) -> Any:
         if self._known_backend is None:
-            self._known_backend = self._service.backend(f"ibm_{self.device.name}")
+            self._known_backend = self._service.backend(self._backend_name)
         return self._known_backend
+
+    @property
+    def _backend_name(self) -> str:
+        return f"ibm_{self.device.name}"
 
     @property
     def _service(self) -> "QiskitRuntimeService":
@@ -262,11 +267,12 @@ class Ibm:
 
         service, self._known_service = self._known_service, None
         try:
-            if service is not None and service.backends():
+            listed = [backend.name for backend in service.backends()] if service is not None else []
+            if listed and self._backend_name not in listed:
                 return _refusal(
                     f"{what}: {error}", "choose a backend of your instance: --instance names another"
                 )
-            if service is not None:
+            if service is not None and not listed:
                 service.usage()
         except IBMNotAuthorizedError as refused:
             return _refusal(f"{what}: {refused}", _CREDENTIALS)
@@ -285,7 +291,8 @@ def _new_service(options: IbmOptions) -> "QiskitRuntimeService":
         raise no_credentials("ibm")
     hide(os.environ.get("QISKIT_IBM_TOKEN"), "token")
     hide(options.instance, "instance")
-    logging.getLogger("qiskit_ibm_runtime").setLevel(logging.CRITICAL)
+    for chatty in ("qiskit_ibm_runtime", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     service = QiskitRuntimeService(name=options.account, instance=options.instance)
     account = service.active_account() or {}
     hide(account.get("token"), "token")
@@ -313,6 +320,7 @@ def _repeat_no_post(service: "QiskitRuntimeService") -> None:
         for client in service._get_api_clients().values():
             for scheme in ("https://", "http://"):
                 client._session.mount(scheme, Bounded(max_retries=retries))
+            _ask_for_tokens_at_once(client._session.auth)
     except AttributeError as error:
         raise RefusedError(
             f"jobs cannot be submitted safely with this version of qiskit-ibm-runtime: {error}",
@@ -320,6 +328,14 @@ def _repeat_no_post(service: "QiskitRuntimeService") -> None:
             "install the version that qcli was tested with (0.51)",
             exit_code=1,
         ) from None
+
+
+def _ask_for_tokens_at_once(auth: Any) -> None:
+    """After a token was refused, IBM's client waits a minute before every further request."""
+    tokens = getattr(auth, "tm", None)
+    if tokens is not None:
+        tokens.http_config = {"timeout": (CONNECT_S, READ_S)}
+        tokens.paced_request_token = lambda: tokens._save_token_info(tokens.request_token())
 
 
 def _refusal(what: str, fix: str, exit_code: int = 1) -> RefusedError:
@@ -360,8 +376,8 @@ def _counts(task: Entry, result: Any) -> list[Counts | str]:
     """
     found: list[Counts | str] = []
     for key, pub in zip(task.circuits, result, strict=False):
-        own = pub.metadata.get("circuit_metadata", {}).get(_TAG)
-        if own is not None and own != key:
+        mark = pub.metadata.get("circuit_metadata")
+        if mark is not None and mark.get(_TAG) != key:
             raise DamagedError("it is the result of another circuit", repr(result).encode())
         (bits,) = pub.data.values()
         width = len(task.detail["layouts"][len(found)])

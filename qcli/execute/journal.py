@@ -5,14 +5,16 @@ needed to submit it before it is submitted. What happens to it are `event`s; the
 to circuits, which are named by their content. Money is kept in whole nano-USD, rounded up.
 """
 
+import errno
 import json
 import sqlite3
 import time
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -30,7 +32,9 @@ SCHEMA = "qcli.journal/1"
 State = Literal["intent", "submitted", "done", "failed", "cancelled", "refused", "quarantined"]
 CLOSED = ("done", "failed", "cancelled", "refused")
 """States that a task does not leave; a quarantined one may still turn out well."""
+_END = f"SELECT 1 FROM event WHERE event.task = token AND kind IN {CLOSED}"
 _BUSY_S = 30.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _AT_ONCE = 500
 _NANO = Decimal(10) ** 9
 
@@ -39,10 +43,12 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE circuit (
     key TEXT PRIMARY KEY, program TEXT NOT NULL, angles BLOB NOT NULL, shots INTEGER NOT NULL, settings TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX circuit_like ON circuit (program, settings, shots);
 CREATE TABLE task (
     token TEXT PRIMARY KEY, number INTEGER NOT NULL, created REAL NOT NULL, plan TEXT NOT NULL,
     reserved INTEGER NOT NULL, limit_s INTEGER, calibration TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE UNIQUE INDEX task_number ON task (number);
 CREATE TABLE member (
     task TEXT NOT NULL REFERENCES task, place INTEGER NOT NULL, circuit TEXT NOT NULL REFERENCES circuit,
     PRIMARY KEY (task, place)
@@ -61,7 +67,17 @@ CREATE TABLE result (
 ) WITHOUT ROWID;
 CREATE TABLE kept (id INTEGER PRIMARY KEY, task TEXT NOT NULL REFERENCES task, at REAL NOT NULL, raw BLOB NOT NULL);
 """
-_FROZEN = ("meta", "circuit", "task", "member", "event", "result", "kept")
+_SAME = {
+    "meta": "name = NEW.name",
+    "circuit": "key = NEW.key",
+    "task": "token = NEW.token OR number = NEW.number",
+    "member": "task = NEW.task AND place = NEW.place",
+    "event": "id = NEW.id OR (task = NEW.task AND kind = NEW.kind AND kind <> 'quarantined') "
+    "OR (task = NEW.task AND usd IS NOT NULL AND NEW.usd IS NOT NULL)",
+    "result": "circuit = NEW.circuit",
+    "kept": "id = NEW.id",
+}
+"""Rows of each table that a new one would replace."""
 
 Counts = dict[int, int]
 """Outcome, first measured wire most significant, to how often it was read."""
@@ -127,8 +143,9 @@ class Entry:
 
     @property
     def state(self) -> State:
-        kinds = [event.kind for event in self.events if event.kind != "billed"]
-        return kinds[-1] if kinds else "intent"  # type: ignore[return-value]
+        kinds = [event.kind for event in self.events if event.kind not in ("sending", "billed")]
+        ends = [kind for kind in kinds if kind in CLOSED]
+        return (ends or kinds or ["intent"])[-1]  # type: ignore[return-value]
 
     @property
     def is_open(self) -> bool:
@@ -156,33 +173,26 @@ class Journal:
     """
 
     def __init__(self, path: Path, device: str, run: str) -> None:
-        self.path = path
-        with self._explained():
+        expected = {"schema": SCHEMA, "device": device, "run": run}
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._create({"schema": SCHEMA, "device": device, "run": run})
-            found = dict(self._database.execute("SELECT name, value FROM meta"))
-        for name, expected in {"schema": SCHEMA, "device": device, "run": run}.items():
-            if found.get(name) != expected:
-                self.close()
-                raise QcliError(
-                    f"the journal is of another {name}: {found.get(name)}, not {expected}",
-                    str(path),
-                    "restore the run directory as it was; the journal holds paid results, so keep it",
-                )
+            if not path.exists():
+                with _locked(path):
+                    _create(path, expected)
+        except (OSError, sqlite3.Error) as error:
+            raise _explained(error, path) from error
+        self._open(path, expected)
+
+    _database: sqlite3.Connection
+    _counted: dict[str, int]
 
     @classmethod
     def reading(cls, path: Path) -> Self:
-        """An existing journal, to look at; nothing is made or checked."""
+        """An existing journal, to look at, whatever it is of; nothing is made."""
         if not path.is_file():
             raise QcliError("there is no journal", str(path), "nothing was submitted from this run directory")
         journal = cls.__new__(cls)
-        journal.path = path
-        with journal._explained():
-            journal._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-            journal._database.execute("SELECT 1 FROM meta").fetchone()
+        journal._open(path, {"schema": SCHEMA})
         return journal
 
     def close(self) -> None:
@@ -201,13 +211,18 @@ class Journal:
 
     def results(self, keys: Sequence[str]) -> dict[str, Counts]:
         """Of those circuits that have one."""
-        found = {}
+        found: dict[str, Counts] = {}
         with self._explained():
             for part in _parts(keys):
                 rows = self._database.execute(
-                    f"SELECT circuit, counts FROM result WHERE circuit IN ({_marks(part)})", part
+                    f"""SELECT circuit, shots, counts FROM result JOIN circuit ON key = circuit
+                    WHERE circuit IN ({_marks(part)})""",
+                    part,
                 )
-                found.update({key: {int(n): c for n, c in json.loads(text).items()} for key, text in rows})
+                for key, shots, text in rows:
+                    found[key] = {int(n): count for n, count in json.loads(text).items()}
+                    if sum(found[key].values()) != shots:
+                        raise sqlite3.DatabaseError(f"the counts of circuit {key} are not of {shots:,} shots")
         return found
 
     def programs(self, keys: Sequence[str]) -> dict[str, str]:
@@ -256,7 +271,8 @@ class Journal:
     def intend(self, task: Task, cap: Decimal | None) -> bool:
         """Record that a task will be submitted, in one transaction with the check that the cap allows it.
 
-        False where one of its circuits has a result or is part of an open task by now: another process was faster.
+        False where one of its circuits has a result or is part of an open task by now, or this very task was recorded:
+        another process was faster.
 
         Raises:
             QcliError: all that is paid and reserved would exceed the cap (exit 3).
@@ -264,11 +280,12 @@ class Journal:
         keys = [circuit.key for circuit in task.circuits]
         now = time.time()
         with self._writing():
-            if self.results(keys) or self.under_way(keys):
+            known = self._database.execute("SELECT 1 FROM task WHERE token = ?", (task.token,)).fetchone()
+            if known or self.results(keys) or self.under_way(keys):
                 return False
-            spent = self.committed()
-            if cap is not None and spent + task.reserved > cap:
-                raise over_cap(spent, task.reserved, cap, str(self.path))
+            spent, more = self.committed(), Decimal(_nano(task.reserved)) / _NANO
+            if cap is not None and spent + more > cap:
+                raise over_cap(spent, more, cap, str(self.path))
             self._database.executemany(
                 "INSERT OR IGNORE INTO circuit VALUES (?, ?, ?, ?, ?)",
                 [(c.key, c.program, c.angles.tobytes(), c.shots, c.settings) for c in task.circuits],
@@ -294,6 +311,11 @@ class Journal:
             )
         return True
 
+    def sending(self, token: str) -> None:
+        """From now on the vendor may have it, whatever it answers."""
+        with self._writing():
+            self._event(token, "sending", None, None, {})
+
     def submitted(self, token: str, vendor_id: str, detail: Mapping[str, Any]) -> None:
         """The vendor has it, under this id."""
         with self._writing():
@@ -312,7 +334,7 @@ class Journal:
         With `usd` None its reserve stays: what it cost is not known yet, see `billed`.
         """
         with self._writing():
-            if not self._event(token, kind, None, usd, detail):
+            if self._ended(token) or not self._event(token, kind, None, usd, detail):
                 return
             self._database.executemany(
                 "INSERT OR IGNORE INTO result VALUES (?, ?, ?)",
@@ -325,59 +347,76 @@ class Journal:
     def billed(self, token: str, usd: Decimal, detail: Mapping[str, Any]) -> None:
         """What a task cost, learned after its end."""
         with self._writing():
-            self._event(token, "billed", None, usd, detail)
+            if self._ended(token):
+                self._event(token, "billed", None, usd, detail)
 
     def quarantine(self, token: str, what: str, raw: bytes) -> None:
-        """Keep an answer that cannot be this task's result; the task stays open, and reserved."""
+        """Keep an answer that cannot be right; the task stays open, and reserved, unless it has ended by now."""
         with self._writing():
+            if self._ended(token):
+                return
             self._event(token, "quarantined", None, None, {"what": what})
             self._database.execute(
                 "INSERT INTO kept (task, at, raw) VALUES (?, ?, ?)", (token, time.time(), zlib.compress(raw))
             )
 
     def committed(self) -> Decimal:
-        """USD paid and reserved: the cost of each task, or what it may cost at most while that is not known."""
+        """USD paid and reserved: the cost of each task, or what it may cost at most while that is not known.
+
+        Nothing recorded ever changes, so that only what is new since the last call is added.
+        """
+        last = dict(self._counted)
         with self._explained():
-            (nano,) = self._database.execute(
-                """SELECT coalesce(sum(coalesce(event.usd, task.reserved)), 0) FROM task
-                LEFT JOIN event ON event.task = task.token AND event.usd IS NOT NULL"""
-            ).fetchone()
-        return Decimal(nano) / _NANO
+            rows = self._database.execute(
+                """SELECT 'task', number, reserved FROM task WHERE number > :task
+                UNION ALL SELECT 'event', id, usd - reserved FROM event JOIN task ON token = event.task
+                    WHERE id > :event AND usd IS NOT NULL
+                UNION ALL SELECT 'event', coalesce(max(id), 0), 0 FROM event""",
+                last,
+            ).fetchall()
+        for kind, number, nano in rows:
+            last[kind] = max(last[kind], number)
+            last["nano"] += nano
+        self._counted = last
+        return Decimal(last["nano"]) / _NANO
 
     def payload(self, token: str) -> bytes:
         with self._explained():
-            (packed,) = self._database.execute(
-                "SELECT payload FROM task WHERE token = ?", (token,)
-            ).fetchone()
-        return zlib.decompress(packed)
+            for (packed,) in self._database.execute("SELECT payload FROM task WHERE token = ?", (token,)):
+                return zlib.decompress(packed)
+        raise _damaged(f"it has no task {token}", self.path)
 
     def entry(self, token: str) -> Entry:
-        return next(iter(self._entries("WHERE token = ?", (token,))))
+        for found in self._entries("WHERE token = ?", (token,)):
+            return found
+        raise _damaged(f"it has no task {token}", self.path)
 
     def entries(self, only_open: bool = False) -> Iterator[Entry]:
         """Tasks in the order they were recorded."""
-        unless = f"WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.task = token AND kind IN {CLOSED})"
-        yield from self._entries(unless if only_open else "", ())
+        unended = f"WHERE token IN (SELECT token FROM task WHERE NOT EXISTS ({_END}))"
+        yield from self._entries(unended if only_open else "", ())
 
     def unbilled(self) -> list[Entry]:
         """Closed tasks whose cost is not known yet."""
-        return [each for each in self.entries() if not each.is_open and each.usd is None]
+        paid = "SELECT 1 FROM event WHERE event.task = token AND usd IS NOT NULL"
+        which = f"SELECT token FROM task WHERE NOT EXISTS ({paid}) AND EXISTS ({_END})"
+        return self._entries(f"WHERE token IN ({which})", ())
 
     @contextmanager
     def submitting(self) -> Iterator[None]:
         """One process at a time may submit; the lock goes with the process that holds it."""
-        if fcntl is None:
-            yield
-            return
-        with self._explained(), self.path.with_suffix(".lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            try:
+                held.enter_context(_locked(self.path))
+            except OSError as error:
+                raise _explained(error, self.path) from error
             yield
 
     def _entries(self, where: str, values: tuple[str, ...]) -> list[Entry]:
         with self._explained():
             rows = self._database.execute(
                 "SELECT token, number, created, plan, reserved, limit_s, calibration, detail FROM task "
-                f"{where} ORDER BY number",
+                f"{where} ORDER BY +number",
                 values,
             ).fetchall()
             return [self._entry(*row) for row in rows]
@@ -422,19 +461,32 @@ class Journal:
         )
         return done.rowcount == 1
 
-    def _create(self, meta: Mapping[str, str]) -> None:
-        with self._writing():
-            if self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                return
-            for statement in _TABLES.split(";"):
-                self._database.execute(statement)
-            for table in _FROZEN:
-                for change in ("UPDATE", "DELETE"):
-                    self._database.execute(
-                        f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-                        "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+    def _ended(self, token: str) -> bool:
+        found = self._database.execute(
+            f"SELECT 1 FROM event WHERE task = ? AND kind IN {CLOSED} LIMIT 1", (token,)
+        )
+        return found.fetchone() is not None
+
+    def _open(self, path: Path, expected: Mapping[str, str]) -> None:
+        self.path = path
+        self._counted = {"task": 0, "event": 0, "nano": 0}
+        _check_there(path)
+        with self._explained(), ExitStack() as unless_sound:
+            self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            unless_sound.callback(self.close)
+            self._database.execute("PRAGMA synchronous=FULL")
+            (state,) = self._database.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
+            found = dict(self._database.execute("SELECT name, value FROM meta"))
+            for name, value in expected.items():
+                if found.get(name) != value:
+                    raise QcliError(
+                        f"the journal is of another {name}: {found.get(name)}, not {value}",
+                        str(path),
+                        "restore the run directory as it was; the journal holds paid results, so keep it",
                     )
-            self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            unless_sound.pop_all()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -453,7 +505,9 @@ class Journal:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except sqlite3.ProgrammingError:
+            raise
+        except (sqlite3.Error, ValueError, zlib.error) as error:
             raise _explained(error, self.path) from error
 
 
@@ -468,28 +522,91 @@ def over_cap(spent: Decimal, more: Decimal, cap: Decimal, where: str) -> QcliErr
     )
 
 
-def _explained(error: sqlite3.Error, path: Path) -> QcliError:
-    text = str(error)
-    if "locked" in text or "busy" in text:
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Beside the journal at `path`, for one process at a time."""
+    if fcntl is None:
+        yield
+        return
+    with path.with_suffix(".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _create(path: Path, meta: Mapping[str, str]) -> None:
+    """Made beside its place and then moved there: a journal is never seen half made."""
+    if path.exists():
+        return
+    _check_there(path)
+    made = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with closing(sqlite3.connect(made, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")
+            database.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES.split(";"):
+                database.execute(statement)
+            for table, same in _SAME.items():
+                for change in ("UPDATE", "DELETE"):
+                    database.execute(
+                        f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+                        "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+                    )
+                database.execute(
+                    f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+                    f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) BEGIN SELECT RAISE(IGNORE); END"
+                )
+            database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            database.execute("COMMIT")
+        made.rename(path)
+    finally:
+        for end in ("", "-wal", "-shm"):
+            made.with_name(made.name + end).unlink(missing_ok=True)
+
+
+def _check_there(path: Path) -> None:
+    """SQLite takes a file of no bytes for a new database, and throws away what else there is of the old one."""
+    there = path.is_file()
+    if (there and not path.stat().st_size) or (not there and path.with_name(path.name + "-wal").exists()):
+        raise _damaged(
+            "its file is empty" if there else "its file is gone, but not what was last added", path
+        )
+
+
+def _explained(error: Exception, path: Path) -> QcliError:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if "database is locked" in text or "busy" in text:
         what, fix = "another process holds the journal", "wait for it to end, then run the same command again"
-    elif "full" in text:
+    elif "is full" in text or getattr(error, "errno", None) in _NO_SPACE:
         what, fix = (
             "the disk is full; what the journal held before is unharmed",
             "free some space, then run the same command again: what was submitted is found again",
         )
-    elif "readonly" in text or "unable to open" in text:
+    elif "disk I/O" in text:
+        what, fix = (
+            f"the journal cannot be read or written: {text}; what it held before is unharmed",
+            "check the disk and your quota on it, then run the same command again: what was submitted is found again",
+        )
+    elif isinstance(error, OSError) or "readonly" in text or "unable to open" in text:
         what, fix = f"the journal cannot be written: {text}", "check the folder and its permissions"
     else:
-        what = f"the journal is damaged: {text}"
-        fix = (
-            "nothing was submitted. It holds paid results: keep it, and restore a backup or try "
-            "`sqlite3 journal.sqlite .recover`"
-        )
+        return _damaged(text, path)
     return QcliError(what, str(path), fix, exit_code=1)
 
 
+def _damaged(what: str, path: Path) -> QcliError:
+    return QcliError(
+        f"the journal is damaged: {what}",
+        str(path),
+        "nothing more was submitted. It holds paid results: keep it, and restore a backup or try "
+        "`sqlite3 journal.sqlite .recover`",
+        exit_code=1,
+    )
+
+
 def _cents(usd: Decimal) -> str:
-    return f"{usd.quantize(Decimal('0.01'), ROUND_CEILING):,f}"
+    """Rounded up, also where the current context lets nothing be rounded."""
+    return f"{usd.quantize(Decimal('0.01'), ROUND_CEILING, Context(prec=60)):,f}"
 
 
 def _nano(usd: Decimal) -> int:

@@ -40,6 +40,10 @@ class RefusedError(QcliError):
     """The service said no: the task was not accepted, and costs nothing."""
 
 
+class UnansweredError(QcliError):
+    """The service had passing troubles for longer than patience lasts."""
+
+
 @dataclass(frozen=True, eq=False)
 class Order:
     """One circuit to be run: a measured program at `angles` `(angles,)`; see `Reading` for the rest."""
@@ -161,7 +165,7 @@ def patiently(call: Callable[[], T], what: str, pace: Pace) -> T:
     """The answer of `call`, tried again with growing pauses while the service has passing troubles.
 
     Raises:
-        QcliError: it still has them when patience is over (exit 1).
+        UnansweredError: it still has them when patience is over (exit 1).
     """
     started, pause = time.monotonic(), pace.first_s
     while True:
@@ -170,7 +174,7 @@ def patiently(call: Callable[[], T], what: str, pace: Pace) -> T:
         except TransientError as error:
             left = pace.patience_s - (time.monotonic() - started)
             if left <= 0:
-                raise QcliError(
+                raise UnansweredError(
                     f"the service did not answer for {pace.patience_s:g} s: {error}",
                     what,
                     "nothing is lost: run the same command again, what was submitted is found again",

@@ -34,26 +34,30 @@ def charge(terms: Terms, shots: Sequence[int], plan: str) -> Charge:
                 usd = price.task_fee + sum(shots) * price.shot_price
                 return Charge(usd, usd)
             case PerSecond() as price:
-                idle = Fraction(terms.session_idle_s or 0) if plan == "session" else Fraction(0)
                 rules = [rule for rule in (*terms.machine_time, terms.rule_of_thumb) if rule]
                 model = Fraction(price.overhead_s) + sum(shots) / Fraction(price.rate_hz)
                 ends = [model, *(_by(rule, sum(shots)) for rule in rules)]
-                seconds, high = (
-                    started(max(value, Fraction(price.minimum_s)) + idle) for value in (model, max(ends))
-                )
+                least = Fraction(price.minimum_s)
+                seconds = started(max(model, least) + _idle(terms, plan))
+                high = started(max(*ends, least)) + idle_s(terms, plan)
                 return Charge(seconds * price.usd_per_s, high * price.usd_per_s, seconds, high)
     raise not_run(terms.name)
 
 
 def billed(terms: Terms, shots: Sequence[int], plan: str, qpu_s: float | None) -> Decimal | None:
-    """What a finished submission costs; by time, None until the vendor says how long it took."""
+    """What a finished submission costs; by time, None until the vendor says how long it took, none if it never ran."""
     match terms.price:
         case PerSecond() as price if qpu_s is None:
             return None
         case PerSecond() as price:
-            idle = Fraction(terms.session_idle_s or 0) if plan == "session" else Fraction(0)
-            return started(max(Fraction(str(qpu_s)), Fraction(price.minimum_s)) + idle) * price.usd_per_s
+            seconds = max(Fraction(str(qpu_s)), Fraction(price.minimum_s)) + _idle(terms, plan)
+            return started(seconds) * price.usd_per_s if qpu_s else Decimal(0)
     return charge(terms, shots, plan).usd
+
+
+def idle_s(terms: Terms, plan: str) -> int:
+    """Whole seconds that a session bills after each of its jobs, at most, besides the QPU's."""
+    return started(_idle(terms, plan))
 
 
 def packed(shots: Sequence[int], plan: str, terms: Terms) -> list[list[int]]:
@@ -70,6 +74,10 @@ def packed(shots: Sequence[int], plan: str, terms: Terms) -> list[list[int]]:
     limits = terms.program_set
     sizes = [min(limits.max_executables, limits.max_total_shots // shots[places[0]]) for places in alike]
     return [group for places, size in zip(alike, sizes, strict=True) for group in _cut(places, max(1, size))]
+
+
+def _idle(terms: Terms, plan: str) -> Fraction:
+    return Fraction(terms.session_idle_s or 0) if plan == "session" else Fraction(0)
 
 
 def _cut(places: list[int], size: int) -> list[list[int]]:

@@ -8,16 +8,20 @@ from pathlib import Path
 
 from qcli.errors import QcliError
 from qcli.files import read_json
+from qcli.report.assessment_inputs import KINDS, Asked, Assessment
 from qcli.report.estimate_inputs import Estimate
 from qcli.report.forecast_inputs import Forecast, Foreseen
-from qcli.report.inputs import Assessment, Epoch, Metrics
+from qcli.report.inputs import Epoch, Metrics
 from qcli.report.parse import FileT, parse, printable
 from qcli.train.run import Run, RunInfo
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One line of samples.csv: predictions and expectation values in simulation and on the device."""
+    """One line of samples.csv: predictions and expectation values in simulation and on the device.
+
+    `z_raw` are the device's before mitigation, empty without any.
+    """
 
     index: str
     label: str
@@ -26,14 +30,16 @@ class Sample:
     flipped: bool
     z_simulated: tuple[float, ...]
     z_device: tuple[float, ...]
+    z_raw: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """One folder under hardware/."""
+class Validation:
+    """One folder under hardware/. `asked` is known of real devices."""
 
     folder: str
     assessment: Assessment
+    asked: Asked | None
     samples: tuple[Sample, ...]
 
 
@@ -48,7 +54,7 @@ class RunFolder:
     estimate: Estimate | None
     estimate_file: str | None
     forecasts: tuple[Forecast, ...]
-    rehearsals: tuple[Rehearsal, ...]
+    validations: tuple[Validation, ...]
     missing: tuple[str, ...]
     broken: tuple[str, ...]
 
@@ -80,7 +86,7 @@ def read_run(run_dir: Path) -> RunFolder:
         estimate=estimate,
         estimate_file=estimate_file,
         forecasts=_forecasts(run_dir, missing, broken),
-        rehearsals=_rehearsals(run_dir, missing, broken),
+        validations=_validations(run_dir, missing, broken),
         missing=tuple(missing),
         broken=tuple(broken),
     )
@@ -143,7 +149,8 @@ def _forecasts(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Fo
     return tuple(forecast for forecast in read if forecast is not None)
 
 
-def _rehearsals(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Rehearsal, ...]:
+def _validations(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[Validation, ...]:
+    """Real devices first, then rehearsals, then simulators."""
     folders = [f"hardware/{path.name}" for path in sorted((run_dir / "hardware").glob("*")) if path.is_dir()]
     if not folders:
         missing.append("hardware/*/assessment.json")
@@ -152,9 +159,10 @@ def _rehearsals(run_dir: Path, missing: list[str], broken: list[str]) -> tuple[R
         name = f"{folder}/assessment.json"
         assessment = _optional(Assessment, run_dir, name, "qcli.assessment/1", missing, broken)
         if assessment is not None:
+            asked = _optional(Asked, run_dir, f"{folder}/validation.json", "qcli.validation/1", [], broken)
             samples = _samples(run_dir, f"{folder}/samples.csv", missing, broken)
-            found.append(Rehearsal(printable(folder), assessment, samples))
-    return tuple(found)
+            found.append(Validation(printable(folder), assessment, asked, samples))
+    return tuple(sorted(found, key=lambda each: KINDS.index(each.assessment.kind)))
 
 
 def _samples(run_dir: Path, name: str, missing: list[str], broken: list[str]) -> tuple[Sample, ...]:
@@ -173,18 +181,25 @@ def _samples(run_dir: Path, name: str, missing: list[str], broken: list[str]) ->
 def _sample(row: dict[str, str]) -> Sample:
     if None in row or None in row.values():
         raise ValueError("a line has more or fewer cells than the header")
-    observables = sum(key.startswith("z_sim_") for key in row)
-    pairs = [
-        (float(row[f"z_sim_{k}"] or "nan"), float(row[f"z_dev_{k}"] or "nan")) for k in range(observables)
-    ]
-    if any(math.isinf(value) for pair in pairs for value in pair):
-        raise ValueError("an expectation value is infinite")
+    simulated, device, raw = (_values(row, name) for name in ("z_sim", "z_dev", "z_raw"))
+    if len(device) != len(simulated) or (raw and len(raw) != len(simulated)):
+        raise ValueError("an observable was not read everywhere")
     return Sample(
         index=row["index"],
         label=row["label"],
         simulated=row["simulated"],
         measured=row["measured"],
         flipped=row["flipped"].strip().lower() in ("true", "1"),
-        z_simulated=tuple(simulated for simulated, _ in pairs),
-        z_device=tuple(device for _, device in pairs),
+        z_simulated=simulated,
+        z_device=device,
+        z_raw=raw,
     )
+
+
+def _values(row: dict[str, str], name: str) -> tuple[float, ...]:
+    """The expectation values `name_0`, `name_1`, …; an empty cell is not a number."""
+    columns = sum(key.startswith(f"{name}_") for key in row)
+    values = tuple(float(row[f"{name}_{k}"] or "nan") for k in range(columns))
+    if any(map(math.isinf, values)):
+        raise ValueError("an expectation value is infinite")
+    return values

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qcli.report import forecast_plots, forecasts, text
-from qcli.report.folder import Rehearsal, RunFolder
+from qcli.report.assessment_inputs import Assessment
+from qcli.report.folder import RunFolder, Validation
 from qcli.report.forecast_inputs import Foreseen
-from qcli.report.inputs import Assessment
 
 
 def content(folder: RunFolder) -> dict[str, Any]:
@@ -15,15 +15,15 @@ def content(folder: RunFolder) -> dict[str, Any]:
 
     found = folder.foreseen
     own = forecasts.best_first(found)
-    rehearsed = {device: rehearsals_of(device, folder.rehearsals) for device, _ in own}
+    validated = {device: validations_of(device, folder.validations) for device, _ in own}
     causes = [(each.device, each.why) for each in folder.forecasts if each.why]
     return {
         "forecast_rows": [forecasts.forecast_row(device, each) for device, each in own],
         "also": _also(found),
-        "rehearsed": {device: _results(each) for device, each in rehearsed.items() if each},
+        "validated": {device: _results(each) for device, each in validated.items() if each},
         "forecast_plot": Markup(
             forecast_plots.accuracy_by_device(
-                own, {device: [a.hardware.accuracy.value for a in each] for device, each in rehearsed.items()}
+                own, {device: list(map(_point, each)) for device, each in validated.items()}
             )
         ),
         "forecast_notes": [*forecasts.LEGEND.split("\n"), *forecasts.factors(folder.forecasts)],
@@ -46,10 +46,15 @@ def content(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def rehearsals_of(device: str, rehearsals: Sequence[Rehearsal]) -> list[Assessment]:
-    """Rehearsals on a device or its emulator."""
+def validations_of(device: str, validations: Sequence[Validation]) -> list[Assessment]:
+    """Measurements on a device, and rehearsals on its emulator."""
     names = device, f"emulator/{device.rpartition('/')[2]}"
-    return [each.assessment for each in rehearsals if each.assessment.device in names]
+    return [each.assessment for each in validations if each.assessment.device in names]
+
+
+def _point(found: Assessment) -> tuple[bool, float]:
+    """Whether it was measured on the device, and the accuracy that the forecast is about."""
+    return found.kind == "device", found.unmitigated.hardware.accuracy.value
 
 
 def _also(found: Mapping[str, Foreseen]) -> dict[str, list[str]]:
@@ -61,8 +66,11 @@ def _also(found: Mapping[str, Foreseen]) -> dict[str, list[str]]:
     return devices
 
 
-def _results(assessments: Sequence[Assessment]) -> list[str]:
-    return [
-        f"{text.percent(each.hardware.accuracy.value)} of {each.inferences:,} on {each.device}"
-        for each in assessments
-    ]
+def _results(assessments: Sequence[Assessment]) -> list[tuple[str, str]]:
+    """How each was got, and what it says."""
+    found = []
+    for each in assessments:
+        measured, accuracy = _point(each)
+        text_of_it = f"{text.percent(accuracy)} of {each.inferences:,}"
+        found.append(("measured" if measured else "rehearsed", f"{text_of_it} on {each.device}"))
+    return found

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qcli.report.forecast_inputs import Foreseen, Why
-from qcli.report.svg import BLUE, GREY, ORANGE, PALETTE, VERMILLION, new_figure, short
+from qcli.report.svg import BLUE, GREEN, GREY, ORANGE, PALETTE, VERMILLION, new_figure, short
 
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
 
 
 def accuracy_by_device(
-    found: Sequence[tuple[str, Foreseen]], rehearsed: Mapping[str, Sequence[float]]
+    found: Sequence[tuple[str, Foreseen]], validated: Mapping[str, Sequence[tuple[bool, float]]]
 ) -> str:
     """Predicted accuracy with its 90 % interval, the guess, and accuracy in simulation as a line, device by device.
 
     Args:
         found: devices with their forecasts, from top to bottom.
-        rehearsed: accuracies of rehearsals, shares, by the device that they stand for.
+        validated: by device, whether it was measured there or rehearsed, and the accuracy as a share.
 
     Returns:
         An `<svg>` element; an empty string without forecasts.
@@ -58,29 +58,32 @@ def accuracy_by_device(
             zorder=3,
             label="guess",
         )
-        points = [
-            (100 * share, place)
-            for place, (device, _) in enumerate(found)
-            for share in rehearsed.get(device, ())
-        ]
-        if points:
+        for kind, marker, label in ((False, "D", "rehearsed"), (True, "s", "measured")):
+            points = [
+                (100 * share, place)
+                for place, (device, _) in enumerate(found)
+                for measured, share in validated.get(device, ())
+                if measured is kind
+            ]
+            if not points:
+                continue
             across, along = zip(*points, strict=True)
             axes.scatter(
                 across,
                 along,
-                marker="D",
+                marker=marker,
                 s=34,
-                facecolors="none",
-                edgecolors=ORANGE,
+                facecolors=GREEN if kind else "none",
+                edgecolors=GREEN if kind else ORANGE,
                 linewidths=1.8,
                 zorder=4,
-                label="rehearsed",
+                label=label,
             )
         axes.set_yticks(list(places), [short(device) for device, _ in found])
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xlabel("accuracy (%)")
         axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
-        figure.legend(loc="outside upper right", ncols=4, fontsize=9)
+        figure.legend(loc="outside upper right", ncols=5, fontsize=9)
     return svg[0]
 
 

@@ -8,11 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from qcli.report import text
+from qcli.report.parse import printable
 from qcli.report.tables import new_table
 
 
 def dry_run_table(content: Mapping[str, Any]) -> Table:
     """What a validation would submit, step by step; `content` is a `qcli.dry-run/1`."""
+    content = printable(content)
     bill = content["bill"]
     table = new_table(
         f"{content['device']}: {content['inferences']:,} inferences, plan {bill['plan']}, nothing submitted yet",
@@ -56,14 +58,15 @@ def _foot(content: Mapping[str, Any]) -> str:
     if stages := content["adaptive"]:
         lines.append(
             f"shots: {stages['first']:,} for every sample, {stages['second']:,} more for those that are then unclear "
-            f"({stages['expected_revisited']:.1%} expected)"
+            f"({text.percent(stages['expected_revisited'])} expected)"
         )
     return "\n".join(lines)
 
 
 def jobs_table(found: Sequence[Mapping[str, Any]]) -> Table:
     """Tasks by run and device, as `qcli jobs list --json` has them."""
-    table = new_table(f"{len(found):,} tasks", "")
+    found = printable(found)
+    table = new_table(f"{len(found):,} task{'' if len(found) == 1 else 's'}", "")
     for header in ("run", "device", "no.", "state", "circuits", "shots", "USD", "recorded", "vendor's id"):
         right = header in ("no.", "circuits", "shots", "USD")
         table.add_column(header, justify="right" if right else "left", no_wrap=right, overflow="fold")
@@ -81,7 +84,8 @@ def jobs_table(found: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def events_table(job: Mapping[str, Any]) -> Table:
-    """What happened to one task."""
+    """What happened to one task, in the vendor's words, of which none is markup or moves the cursor."""
+    job = printable(job)
     title = f"task {job['number']} on {job['device']}: {job['circuits']:,} circuits, {job['shots']:,} shots"
     table = new_table(title, f"vendor's id {job['vendor_id'] or '–'}; token {job['token']}")
     for header in ("when", "what", ""):
@@ -89,14 +93,16 @@ def events_table(job: Mapping[str, Any]) -> Table:
     table.add_row(_moment(job["created"]), "recorded", f"≤ {text.usd(job['reserved_usd'])} USD reserved")
     for event in job["events"]:
         detail = event["detail"]
-        said = detail.get("reason") or detail.get("what") or ""
-        failed = len(detail.get("failed") or {})
-        table.add_row(
-            _moment(event["at"]),
-            Text(event["kind"]),
-            Text(said or (f"{failed} circuits failed" if failed else "")),
-        )
+        said = detail.get("reason") or detail.get("what") or _failed(detail.get("failed") or {})
+        table.add_row(_moment(event["at"]), Text(event["kind"]), Text(said))
     return table
+
+
+def _failed(reasons: Mapping[str, str]) -> str:
+    """How many circuits failed, and why."""
+    return (
+        f"{len(reasons):,} circuits failed: {', '.join(dict.fromkeys(reasons.values()))}" if reasons else ""
+    )
 
 
 def _moment(seconds: float) -> str:

@@ -1,14 +1,15 @@
 """The answer in one sentence, and the commands that repeat it."""
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping
 
-from qcli.report import text, view
+from qcli.report import assessments, text
+from qcli.report.assessment_inputs import Assessment
 from qcli.report.estimate_inputs import DeviceEstimate, Estimate, Plan
-from qcli.report.folder import RunFolder
+from qcli.report.folder import RunFolder, Validation
 from qcli.report.forecast_inputs import Forecast, Foreseen
 from qcli.report.forecasts import best_first
-from qcli.report.inputs import Assessment
 from qcli.train.run import RunInfo
 
 NAMED = 3
@@ -18,8 +19,8 @@ NAMED = 3
 def headline(folder: RunFolder) -> str:
     """Accuracy in simulation and on the device, and what it costs, as far as `folder` knows."""
     parts = []
-    if folder.rehearsals:
-        parts.append(_rehearsed([rehearsal.assessment for rehearsal in folder.rehearsals]))
+    if folder.validations:
+        parts.append(_validated([validation.assessment for validation in folder.validations]))
     elif folder.metrics is not None:
         parts.append(_trained(folder))
     if folder.foreseen:
@@ -39,20 +40,25 @@ def _trained(folder: RunFolder) -> str:
     )
 
 
-def _rehearsed(assessments: list[Assessment]) -> str:
+def _validated(found: list[Assessment]) -> str:
     sentences: list[str] = []
     simulated = ""
-    for assessment in assessments[:NAMED]:
+    for assessment in found[:NAMED]:
         before = f"{text.percent(assessment.simulation.accuracy.value)} accuracy in simulation, "
         after = text.percent(assessment.hardware.accuracy.value)
         sentences.append(
             f"{before if before != simulated else ''}{after} on {assessment.device} "
-            f"({view.change(assessment.degradation_points)})"
+            f"({assessments.change(assessment.degradation_points)}{_paid(assessment)})"
         )
         simulated = before
-    if len(assessments) > NAMED:
-        sentences.append(f"{len(assessments) - NAMED} more below")
+    if len(found) > NAMED:
+        sentences.append(f"{len(found) - NAMED} more below")
     return ", ".join(sentences)
+
+
+def _paid(assessment: Assessment) -> str:
+    cost = assessment.cost
+    return f", for {text.usd(cost.usd)} USD" if cost is not None and cost.usd else ""
 
 
 def _forecast(found: Mapping[str, Foreseen]) -> str:
@@ -102,12 +108,33 @@ def commands(folder: RunFolder) -> list[str]:
     for options, devices in _forecast_questions(folder.forecasts).items():
         named = [word for name in devices for word in ("--device", name)]
         lines.append(shlex.join(["qcli", "forecast", "RUN", *named, *options]))
-    for rehearsal in folder.rehearsals:
-        asked = rehearsal.assessment
-        words = ["qcli", "validate-on-hardware", "RUN", "--device", asked.device]
-        words += _options({"inferences": asked.inferences, "shots": asked.shots, "seed": asked.seed})
-        lines.append(shlex.join(words))
-    return lines
+    return lines + [_validate(validation) for validation in folder.validations]
+
+
+def _validate(validation: Validation) -> str:
+    """Without the names of accounts and buckets, which nothing here knows."""
+    found, asked, cost = validation.assessment, validation.asked, validation.assessment.cost
+    words = ["qcli", "validate-on-hardware", "RUN", "--device", found.device]
+    words += _options({"inferences": found.inferences, "shots": found.shots})
+    words += _options({"seed": None if found.kind == "device" else found.seed})
+    for name in found.mitigation:
+        words += ["--mitigation", name]
+    if found.adaptive is not None:
+        words += ["--adaptive", *_options({"max-flips": asked.max_flips if asked else None})]
+    for key, value in found.device_options.items():
+        words += ["--device-option", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    if asked is not None:
+        words += _options({"repetition": asked.repetition or None})
+        words += ["--vendor-compile"] * asked.vendor_compile
+        for provider, name in asked.contracts.items():
+            words += ["--contract", f"{provider}={name}"]
+    if found.device.startswith("pennylane:"):
+        words += ["--unpriced"] * (cost is None)
+    elif found.kind == "device":
+        words += _options({"plan": cost.plan if cost else None})
+        words += _options({"canary": found.canary.samples}) if found.canary else ["--no-canary"]
+        words += _options({"max-cost": cost.max_cost if cost else None})
+    return shlex.join(words)
 
 
 def _forecast_questions(forecasts: Iterable[Forecast]) -> dict[tuple[str, ...], list[str]]:

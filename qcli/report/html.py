@@ -6,9 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qcli.files import write_atomic
-from qcli.report import bills, forecast_page, headline, noise_aware, plots, spending, text, view
+from qcli.report import (
+    assessments,
+    bills,
+    forecast_page,
+    headline,
+    noise_aware,
+    plots,
+    spending,
+    text,
+    view,
+)
+from qcli.report.assessment_facts import fact_groups
 from qcli.report.estimate_inputs import Estimate
-from qcli.report.folder import Rehearsal, RunFolder, read_run
+from qcli.report.folder import RunFolder, Validation, read_run
 from qcli.report.inputs import NoiseAware
 from qcli.report.parse import parse
 
@@ -94,7 +105,8 @@ def _content(folder: RunFolder) -> dict[str, Any]:
         "estimate": None,
         **(_cost(estimate) if estimate else {}),
         **forecast_page.content(folder),
-        "rehearsals": [_rehearsal(rehearsal) for rehearsal in folder.rehearsals],
+        "validations": [_validation(validation) for validation in folder.validations],
+        "compared_header": assessments.HEADER,
         "shown_samples": SHOWN_SAMPLES,
     }
 
@@ -140,17 +152,21 @@ def _bases(devices: list[bills.DeviceRow]) -> set[str]:
     return {device.time_basis for device in devices} | {device.price_basis for device in devices}
 
 
-def _rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
+def _validation(validation: Validation) -> dict[str, Any]:
     from markupsafe import Markup
 
-    assessment, samples = rehearsal.assessment, rehearsal.samples
+    assessment, samples = validation.assessment, validation.samples
     scatter = plots.expectation_scatter(samples, assessment.device) if samples else ""
     return {
-        "folder": rehearsal.folder,
+        "folder": validation.folder,
         "assessment": assessment,
-        "facts": view.assessment_facts(assessment),
-        "reading": view.reading(assessment),
+        "title": assessments.title(assessment),
+        "compared": assessments.compared_rows(assessment),
+        "legend": assessments.legend(assessment),
+        "readings": assessments.readings(assessment),
+        "groups": fact_groups(assessment),
         "scatter": Markup(scatter),
         "samples": samples,
         "observables": max((len(sample.z_simulated) for sample in samples), default=0),
+        "mitigated": any(sample.z_raw for sample in samples),
     }

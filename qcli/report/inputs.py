@@ -1,14 +1,14 @@
-"""What training and rehearsals wrote into a run directory, as the report reads it.
+"""What training wrote into a run directory, as the report reads it.
 
 A file may hold more than is named here; what is named must be there with the right type. Shares and
-accuracies are fractions in [0, 1], degradation is in percentage points, times in seconds, money in USD.
+accuracies are fractions in [0, 1], times in seconds.
 """
 
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from qcli.report.parse import File, Money
+from qcli.report.parse import File
 
 
 class Epoch(File):
@@ -152,64 +152,3 @@ class Metrics(File):
     @property
     def chosen(self) -> SeedScores:
         return next(scores for scores in self.seeds if scores.seed == self.chosen_seed)
-
-
-class Accuracy(File):
-    accuracy: Estimated
-
-
-class Flipped(File):
-    count: int
-    share: float
-
-
-class Latency(File):
-    compile: float | None = None
-    execute: float | None = None
-    postprocess: float | None = None
-    total: float | None = None
-
-
-class Cost(File):
-    usd: Money
-    real_device: str | None = None
-    real_usd: Money | None = None
-    real_plan: str | None = None
-
-
-class CompiledCircuit(File):
-    two_qubit_gates: int | None = None
-    depth: int | None = None
-    layout: list[int] | None = None
-
-
-class Assessment(File):
-    """assessment.json. Degradation is simulation minus device: positive where the device is worse."""
-
-    device: str
-    inferences: int
-    shots: int | None = None
-    seed: int | None = None
-    created: str = ""
-    calibrated_on: str | None = None
-    simulation: Accuracy
-    hardware: Accuracy
-    degradation_points: Estimated
-    mcnemar_p: float | None = None
-    only_simulation_right: int | None = None
-    only_device_right: int | None = None
-    flipped: Flipped
-    mean_abs_delta_expval: float | None = None
-    latency_s_per_inference: Latency | None = None
-    cost: Cost | None = None
-    circuit: CompiledCircuit | None = None
-
-    @model_validator(mode="after")
-    def _degradation_is_the_difference(self) -> Self:
-        difference = 100 * (self.simulation.accuracy.value - self.hardware.accuracy.value)
-        if abs(self.degradation_points.value - difference) > 0.1:
-            raise ValueError(
-                f"degradation_points is {self.degradation_points.value:g}, "
-                f"but simulation minus device is {difference:.1f} points"
-            )
-        return self

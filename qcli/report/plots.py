@@ -93,11 +93,18 @@ def expectation_scatter(samples: Sequence[Sample], device: str) -> str:
     """
     with new_figure(4.8, 4.6, f"scatter-{device}") as (figure, svg):
         axes = figure.subplots()
-        largest = max(
-            (abs(z) for each in samples for z in each.z_simulated + each.z_device if z == z), default=1
-        )
+        shown = [z for each in samples for z in each.z_simulated + each.z_device + each.z_raw if z == z]
+        largest = max(map(abs, shown), default=1)
         limit = 1.05 * max(1.0, largest)
         axes.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=1, label="no change")
+        raw = [
+            pair for each in samples for pair in zip(each.z_simulated, each.z_raw, strict=bool(each.z_raw))
+        ]
+        if raw:
+            across, along = zip(*raw, strict=True)
+            axes.scatter(
+                across, along, s=22, color=GREY, marker="+", linewidths=0.9, label="before mitigation"
+            )
         kinds = (
             (False, BLUE, "o", "same prediction"),
             (True, VERMILLION, "X", "flipped prediction"),

@@ -4,14 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from qcli.price.diff import Diff
-from qcli.report import bills, spending, svg, text, view
+from qcli.report import assessments, bills, spending, svg, text, view
+from qcli.report.assessment_facts import fact_groups
+from qcli.report.assessment_inputs import Assessment
 from qcli.report.estimate_inputs import Estimate
 from qcli.report.forecasts import ForecastRow
-from qcli.report.inputs import Assessment, Metrics
+from qcli.report.inputs import Metrics
 from qcli.report.parse import parse
 
 CHEAPEST = "◂"
@@ -205,8 +208,8 @@ def diff_table(diff: Diff) -> Table:
     return table
 
 
-def assessment_table(assessment: Mapping[str, Any]) -> Table:
-    """Simulation against the device: accuracy, degradation, flips, latency and cost.
+def assessment_table(assessment: Mapping[str, Any]) -> RenderableType:
+    """Simulation, forecast and device side by side; below, where the error came from, shots, latency and cost.
 
     Args:
         assessment: content of assessment.json.
@@ -215,15 +218,24 @@ def assessment_table(assessment: Mapping[str, Any]) -> Table:
         QcliError: `assessment` lacks a figure the table shows, or contradicts itself.
     """
     content = parse(Assessment, assessment, "assessment.json")
-    shots = f" × {content.shots:,} shots" if content.shots else ""
-    title = f"{content.device}: {content.inferences:,} inferences{shots}, the same samples in simulation"
-    table = new_table(title, view.reading(content))
-    table.add_column("measure")
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
-    for fact in view.assessment_facts(content):
-        table.add_row(Text(fact.label), Text(fact.value, "bold"), Text(fact.remark))
-    return table
+    rows = assessments.compared_rows(content)
+    caption = "\n".join((*assessments.readings(content), *assessments.legend(content)))
+    compared = new_table(assessments.title(content), caption)
+    compared.add_column(assessments.HEADER[0], overflow="fold", min_width=longest(row.name for row in rows))
+    for header in assessments.HEADER[1:]:
+        compared.add_column(header, justify="right", no_wrap=True)
+    for row in rows:
+        compared.add_row(*map(Text, row.cells), style="bold" if row is rows[-1] else "")
+    facts = new_table("", "")
+    facts.show_header = False
+    facts.add_column(no_wrap=True)
+    facts.add_column(justify="right", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for group in fact_groups(content):
+        for fact in group:
+            facts.add_row(Text("  " * fact.part + fact.label), Text(fact.value, "bold"), Text(fact.remark))
+        facts.add_section()
+    return Group(compared, facts)
 
 
 def new_table(title: str, caption: str | Text) -> Table:

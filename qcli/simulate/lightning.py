@@ -11,7 +11,8 @@ import pennylane as qml
 import torch
 from torch import Tensor
 
-from qcli.circuit.program import Expectation, Gate, Measurement, Probabilities, Program
+from qcli.circuit.program import Expectation, Measurement, Probabilities, Program
+from qcli.circuit.tape import operation
 from qcli.errors import QcliError
 from qcli.simulate import memory
 
@@ -89,15 +90,13 @@ def _device(wires: int, double: bool) -> "qml.devices.Device":
 
 
 def _tape(program: Program, angles: Tensor) -> qml.tape.QuantumScript:
-    def operation(gate: Gate) -> qml.operation.Operator:
-        if gate.name.startswith("Adjoint("):
-            return qml.adjoint(getattr(qml, gate.name[8:-1])(wires=gate.wires))
-        kind = getattr(qml, gate.name)
-        return kind(wires=gate.wires) if gate.angle is None else kind(angles[gate.angle], wires=gate.wires)
-
     with qml.QueuingManager.stop_recording():
         return qml.tape.QuantumScript(
-            [operation(gate) for gate in program.gates], [_measurement(m) for m in program.measurements]
+            [
+                operation(gate.name, gate.wires, None if gate.angle is None else angles[gate.angle])
+                for gate in program.gates
+            ],
+            [_measurement(m) for m in program.measurements],
         )
 
 

@@ -309,6 +309,128 @@ def assessment(device: str = "emulator/garnet") -> dict[str, Any]:
     }
 
 
+def compared(right: int, flipped: int, delta: float) -> dict[str, Any]:
+    """Of 48 samples measured, of which simulation gets 47 right."""
+    lost, gained = 47 - right + 1, 1
+    return {
+        "hardware": {"accuracy": interval(right / 48, right / 48 - 0.11, min(1.0, right / 48 + 0.04))},
+        "degradation_points": interval(100 * (47 - right) / 48, -2.1, 14.6),
+        "mcnemar_p": 0.375,
+        "only_simulation_right": lost,
+        "only_device_right": gained,
+        "flipped": {"count": flipped, "share": flipped / 48},
+        "mean_abs_delta_expval": delta,
+    }
+
+
+def measured(**changed: Any) -> dict[str, Any]:
+    """An assessment of a real device, with readout mitigation."""
+    plain = assessment("braket/garnet")
+    del plain["circuit"]
+    return (
+        plain
+        | compared(46, 3, 0.041)
+        | {
+            "mitigation": ["readout"],
+            "raw": compared(45, 5, 0.123),
+            "adaptive": None,
+            "calibrations": ["2026-02-18", "2026-02-19"],
+            "forecast": {
+                "accuracy": interval(0.955, 0.92, 0.985),
+                "degradation": interval(0.024, -0.006, 0.059),
+                "guess": 0.96,
+                "contrast": 0.86,
+                "inside": True,
+            },
+            "canary": {
+                "samples": 4,
+                "mean_abs_delta_expval": 0.129,
+                "low": 0.053,
+                "high": 0.204,
+                "level": 0.98,
+                "passed": True,
+            },
+            "drop": {
+                "mean_squared_error": 0.0192,
+                "readout": 0.0096,
+                "shot_noise": 0.0024,
+                "rest": 0.0072,
+                "readout_basis": "measured",
+            },
+            "latency_s_per_inference": {
+                "compile": 0.0103,
+                "submit": 0.0041,
+                "queue": 2.5,
+                "qpu": None,
+                "returned": 0.6,
+                "postprocess": 0.00002,
+                "total": 3.1,
+            },
+            "cost": paid(),
+            "circuit": {"two_qubit_gates": 74, "depth": 96, "layout": [3, 4, 8, 9, 10, 14, 13, 15]},
+        }
+        | changed
+    )
+
+
+def paid(**changed: Any) -> dict[str, Any]:
+    """What 48 inferences of 512 shots and two calibration circuits cost on Garnet, in three tasks."""
+    return {
+        "usd": "38.0200",
+        "usd_open": "0",
+        "usd_estimated": "37.7200",
+        "usd_per_inference": "0.7920833333333333333333333333",
+        "usd_per_correct_inference": "0.8265217391304347826086956522",
+        "max_cost": "40",
+        "plan": "program-sets",
+        "tasks": 3,
+        "failed_tasks": 1,
+        "circuits": 50,
+        "shots": 25600,
+        "qpu_s": None,
+        "real_device": None,
+        "real_usd": None,
+        "real_plan": None,
+    } | changed
+
+
+def stages(**changed: Any) -> dict[str, Any]:
+    return {
+        "first": 24,
+        "second": 136,
+        "band": 0.45,
+        "unit": "expectation value",
+        "contrast": 0.71,
+        "expected_revisited": 0.21,
+        "expected_flips": 0.0079,
+        "revisited": 12,
+        "mean_shots": 58.0,
+    } | changed
+
+
+def rehearsed_adaptively() -> dict[str, Any]:
+    cost = assessment()["cost"] | {"real_usd": "4.00", "uniform_usd": "40.00", "separate_usd": "50.0352"}
+    return assessment() | {"adaptive": stages(), "cost": cost, "mitigation": [], "raw": None}
+
+
+def validation() -> dict[str, Any]:
+    """validation.json beside `measured`."""
+    return {
+        "schema": "qcli.validation/1",
+        "device": "braket/garnet",
+        "inferences": 48,
+        "shots": 512,
+        "mitigation": ["readout"],
+        "max_flips": None,
+        "stages": None,
+        "canary": 4,
+        "plan": "program-sets",
+        "repetition": 2,
+        "vendor_compile": False,
+        "contracts": {"braket": "on-demand"},
+    }
+
+
 def foreseen_estimate() -> dict[str, Any]:
     """An estimate with a forecast where a calibration is known."""
     content = estimate()
@@ -340,6 +462,25 @@ def samples(count: int = 48) -> str:
         pairs = ",".join(f"{s:.6f},{d:.6f}" for s, d in zip(simulated, device, strict=True))
         lines.append(f"{index},{label},{label},{measured},{flipped},{pairs}")
     return "\n".join(lines) + "\n"
+
+
+def mitigated_samples() -> str:
+    """With the expectation values before mitigation."""
+    header, *lines = samples().splitlines()
+    columns = header.split(",")
+    simulated = [columns.index(f"z_sim_{k}") for k in (0, 1)]
+    raw = [",".join(str(0.6 * float(line.split(",")[k])) for k in simulated) for line in lines]
+    return "\n".join([f"{header},z_raw_0,z_raw_1", *(f"{a},{b}" for a, b in zip(lines, raw, strict=True))])
+
+
+def add_measured(run_dir: Path) -> Path:
+    """The folder of a real device, added to a run directory."""
+    folder = run_dir / "hardware" / "braket-garnet"
+    folder.mkdir(parents=True)
+    (folder / "assessment.json").write_text(json.dumps(measured()))
+    (folder / "validation.json").write_text(json.dumps(validation()))
+    (folder / "samples.csv").write_text(mitigated_samples())
+    return folder
 
 
 def write_run(folder: Path) -> Path:

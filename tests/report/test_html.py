@@ -256,6 +256,28 @@ def test_control_characters_and_half_characters_do_no_harm(run_dir: Path) -> Non
     assert "⟨Z⟩ on a�b (dimensionless)" in html
 
 
+@WORDS_ONLY
+def test_whatever_comes_from_a_vendor_is_escaped(run_dir: Path) -> None:
+    folder = example.add_measured(run_dir)
+    hostile = {"device": HOSTILE, "mitigation": [HOSTILE], "calibrations": [HOSTILE, "2026-02-19"]}
+    hostile |= {"device_options": {HOSTILE: HOSTILE}, "adaptive": example.stages(unit=HOSTILE)}
+    edit(folder / "assessment.json", lambda found: found.update(hostile))
+    edit(folder / "assessment.json", lambda found: found["drop"].update(readout_basis=HOSTILE))
+    edit(folder / "assessment.json", lambda found: found["cost"].update(plan=HOSTILE, real_plan=HOSTILE))
+    edit(folder / "validation.json", lambda asked: asked.update(contracts={HOSTILE: HOSTILE}))
+    html = written(run_dir)
+    page = Page(html)
+    assert "Not readable" not in page.text
+    assert page.tags.isdisjoint({"script", "img"})
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    device = Page(html[html.index('<section id="device">') : html.index('<section id="repeat">')]).text
+    for what in (
+        *(f"{HOSTILE}: 48 inferences", f"plan {HOSTILE}, 3 tasks", f"{HOSTILE}, 2026-02-19"),
+        *(f"another label ({HOSTILE})", f"50.0 % {HOSTILE}", "unmitigated 93.8 %"),
+    ):
+        assert what in device, what
+
+
 def test_the_same_content_gives_the_same_bytes(html: str, run_dir: Path) -> None:
     assert written(run_dir) == html
     assert [path.name for path in run_dir.iterdir() if path.name.startswith(".")] == []
@@ -312,6 +334,15 @@ BROKEN = {
     "forecast foreign": ("forecasts/ibm-fez.json", '{"schema": "qcli.estimate/1"}'),
     "forecast without figures": ("forecasts/new.json", '{"schema": "qcli.forecast/1", "device": "d"}'),
     "assessment empty": ("hardware/emulator-garnet/assessment.json", ""),
+    "assessment contradicts itself": (
+        "hardware/emulator-garnet/assessment.json",
+        json.dumps(example.measured(raw=example.compared(40, 8, 0.2))),
+    ),
+    "validation cut": ("hardware/emulator-garnet/validation.json", "{"),
+    "samples half mitigated": (
+        "hardware/emulator-garnet/samples.csv",
+        "index,label,simulated,measured,flipped,z_sim_0,z_dev_0,z_sim_1,z_dev_1,z_raw_0\n0,0,0,0,False,1,1,1,1,1\n",
+    ),
     "samples text": ("hardware/emulator-garnet/samples.csv", "index,label,simulated,measured,flipped\n0,0"),
     "samples foreign": ("hardware/emulator-garnet/samples.csv", "a,b\n1,2\n"),
     "samples not a number": (
@@ -351,6 +382,95 @@ def test_the_latest_readable_estimate_is_shown(run_dir: Path) -> None:
     assert "48 inferences" in text
     assert "7 inferences" not in text
     assert "estimates/zz.json" in text
+
+
+@WORDS_ONLY
+def test_a_real_device_comes_first_with_what_it_cost(run_dir: Path) -> None:
+    example.add_measured(run_dir)
+    html = written(run_dir)
+    answer = re.search(r'<p class="answer">(.*?)</p>', html)
+    assert answer and answer[1].startswith(
+        "97.9 % accuracy in simulation, 95.8 % on braket/garnet (−2.1 points, 95 % interval −14.6 to +2.1, "
+        "for 38.02 USD), 93.8 % on emulator/garnet (−4.2 points, 95 % interval −10.4 to +2.1); forecast on"
+    )
+    titles = re.findall(r"<h3>(.*?)</h3>", html[html.index('<section id="device">') :])
+    assert titles == [
+        "braket/garnet: 48 inferences × 512 shots",
+        "emulator/garnet: 48 inferences × 512 shots",
+    ]
+    assert html.count("No QPU was used") == 1, "of the rehearsal"
+
+
+@WORDS_ONLY
+def test_the_page_shows_forecast_raw_and_mitigated_results_and_where_error_time_and_money_went(
+    run_dir: Path,
+) -> None:
+    example.add_measured(run_dir)
+    html = written(run_dir)
+    text = Page(html[html.index('<section id="device">') : html.index('<section id="repeat">')]).text
+    for figure in (
+        *("simulation 97.9 % 89.1–99.6 %", "forecast 95.5 % 92.0–98.5 % −2.4 −5.9 to +0.6"),
+        *("unmitigated 93.8 %", "readout 95.8 %", "5 of 48 3, 1 0.375 0.123", "3 of 48 2, 1 0.375 0.041"),
+        "unmitigated accuracy lies inside the forecast's 90 % interval",
+        *("from readout 50.0 % by the readout errors measured", "from shot noise 12.5 %", "the rest 37.5 %"),
+        *(
+            "queue and QPU 2.50 s",
+            "return 600 ms",
+            "cost of this run 38.02 USD",
+            "against the estimate +0.30 USD",
+        ),
+        *("per inference 0.7921 USD", "per correct inference 0.8265 USD", "canary passed", "1 failed task"),
+        "calibration 2026-02-18, 2026-02-19",
+        *("⟨Z0⟩ simulated ⟨Z0⟩ unmitigated ⟨Z0⟩ mitigated",),
+    ):
+        assert figure in text, figure
+
+
+@WORDS_ONLY
+def test_adaptive_shots_are_on_the_page_with_what_they_saved(run_dir: Path) -> None:
+    path = run_dir / "hardware" / "emulator-garnet" / "assessment.json"
+    path.write_text(json.dumps(example.rehearsed_adaptively()))
+    text = Page(written(run_dir)).text
+    assert "emulator/garnet: 48 inferences × 24 shots, 136 more where the label is unclear" in text
+    assert "512 shots each, a task a circuit 50.04 USD adaptive shots save 92.0 %" in text
+
+
+@WORDS_ONLY
+def test_the_page_says_how_to_measure_again(run_dir: Path) -> None:
+    folder = example.add_measured(run_dir)
+    assert (
+        "qcli validate-on-hardware RUN --device braket/garnet --inferences 48 --shots 512 --mitigation readout "
+        "--repetition 2 --contract braket=on-demand --plan program-sets --canary 4 --max-cost 40"
+    ) in Page(written(run_dir)).text
+    edit(folder / "assessment.json", lambda found: found.update(adaptive=example.stages(), canary=None))
+    edit(folder / "validation.json", lambda asked: asked.update(max_flips=0.02, vendor_compile=True))
+    assert (
+        "--adaptive --max-flips 0.02 --repetition 2 --vendor-compile --contract braket=on-demand "
+        "--plan program-sets --no-canary --max-cost 40"
+    ) in Page(written(run_dir)).text
+    (folder / "validation.json").unlink()
+    text = Page(written(run_dir)).text
+    assert "--mitigation readout --adaptive --plan program-sets --no-canary --max-cost 40" in text
+    assert "validation.json" not in text, "older folders have none"
+
+
+@WORDS_ONLY
+def test_the_page_says_how_to_run_a_pennylane_device_again(run_dir: Path) -> None:
+    found = example.assessment("pennylane:lightning.qubit") | {"device_options": {"seed": 7, "c_dtype": "x"}}
+    path = run_dir / "hardware" / "emulator-garnet" / "assessment.json"
+    path.write_text(json.dumps(found))
+    asked = "--device pennylane:lightning.qubit --inferences 48 --shots 512 --device-option seed=7"
+    assert f"{asked} --device-option c_dtype=x" in Page(written(run_dir)).text
+    path.write_text(json.dumps(found | {"cost": None}))
+    assert f"{asked} --device-option c_dtype=x --unpriced" in Page(written(run_dir)).text
+
+
+@WORDS_ONLY
+def test_a_measurement_stands_beside_the_forecast_as_such(run_dir: Path) -> None:
+    example.add_measured(run_dir)
+    html = written(run_dir)
+    text = Page(html[html.index('<section id="forecast">') : html.index('<section id="device">')]).text
+    assert "measured: 93.8 % of 48 on braket/garnet rehearsed: 93.8 % of 48 on emulator/garnet" in text
 
 
 @WORDS_ONLY

@@ -47,7 +47,7 @@ def drawn() -> list[str]:
         plots.expectation_scatter([SAMPLE], "emulator/garnet"),
         plots.cost_bars(estimate()),
         plots.pareto(estimate()),
-        forecast_plots.accuracy_by_device(foreseen(), {"braket/garnet": [0.9375]}),
+        forecast_plots.accuracy_by_device(foreseen(), {"braket/garnet": [(False, 0.9375), (True, 0.92)]}),
         forecast_plots.loss_by_source([("braket/garnet", cause())]),
     ]
 
@@ -89,6 +89,12 @@ def test_the_scatter_tells_flipped_predictions_apart() -> None:
     assert "same prediction (2 samples)" in shown
     assert "flipped prediction (1 sample)" in shown
     assert "⟨Z⟩ on emulator/garnet (dimensionless)" in shown
+
+
+def test_the_scatter_shows_values_before_mitigation_beside_the_mitigated_ones() -> None:
+    mitigated = replace(SAMPLE, z_raw=(0.3, -0.3))
+    assert "before mitigation" in texts(plots.expectation_scatter([mitigated], "braket/garnet"))
+    assert "before mitigation" not in texts(plots.expectation_scatter([SAMPLE], "braket/garnet"))
 
 
 def test_values_beyond_one_are_still_inside_the_axes() -> None:
@@ -141,10 +147,10 @@ def test_a_long_name_leaves_room_for_the_plot() -> None:
 def test_forecasts_have_an_interval_each_the_guess_simulation_and_rehearsals(drawn: list[str]) -> None:
     assert {
         *("accuracy (%)", "braket/garnet", "ibm/fez", "in simulation", "guess"),
-        *("forecast, 90 % interval", "rehearsed"),
+        *("forecast, 90 % interval", "rehearsed", "measured"),
     } <= set(texts(drawn[4]))
     alone = texts(forecast_plots.accuracy_by_device(foreseen(), {}))
-    assert "rehearsed" not in alone
+    assert not {"rehearsed", "measured"} & set(alone)
 
 
 def test_the_loss_is_stacked_by_source_and_a_gain_lies_left_of_zero(drawn: list[str]) -> None:

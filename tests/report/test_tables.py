@@ -13,7 +13,6 @@ from rich.table import Table
 
 from qcli.errors import QcliError
 from qcli.report.tables import (
-    assessment_table,
     breakdown_tables,
     cliff_table,
     estimate_table,
@@ -233,30 +232,6 @@ def test_dollars_are_right_aligned() -> None:
     assert len(ends) == 1
 
 
-def test_assessment_shows_degradation_significance_latency_and_cost() -> None:
-    output = shown(assessment_table(example.assessment()))
-    assert "97.9 %" in line_with(output, "accuracy in simulation")
-    assert "83.2–97.9 %" in line_with(output, "accuracy on emulator/garnet")
-    change = line_with(output, "change on the device")
-    assert "−4.2 points" in change
-    assert "paired 95 % interval −10.4 to +2.1" in change
-    assert "0.625" in line_with(output, "McNemar's p")
-    assert "4 of 48" in line_with(output, "flipped")
-    assert "0.084" in line_with(output, "mean |Δ⟨Z⟩|")
-    assert "compile 12.3 ms, execute 41.2 ms" in line_with(output, "latency")
-    assert "50.04 USD" in line_with(output, "cost on the real device")
-    assert "The interval includes 0" in output
-
-
-@pytest.mark.parametrize(("low", "high", "verdict"), [(1.0, 9.0, "worse"), (-9.0, -1.0, "better")])
-def test_an_interval_without_zero_is_read_out(low: float, high: float, verdict: str) -> None:
-    assessment = example.assessment()
-    sign = 1 if low > 0 else -1
-    assessment["hardware"]["accuracy"]["value"] = assessment["simulation"]["accuracy"]["value"] - sign * 0.05
-    assessment["degradation_points"] = {"value": sign * 5.0, "low": low, "high": high}
-    assert f"the device is {verdict} than the simulation" in shown(assessment_table(assessment))
-
-
 MADE: dict[str, Callable[[], Table | None]] = {
     "metrics": lambda: metrics_table(example.metrics(), "qcnn", 583),
     "estimate": lambda: estimate_table(example.estimate()),
@@ -266,7 +241,6 @@ MADE: dict[str, Callable[[], Table | None]] = {
     "samples": lambda: spending_tables(example.estimate())[0],
     "budget": lambda: spending_tables(example.estimate())[1],
     "breakdown": lambda: breakdown_tables(example.estimate())[0],
-    "assessment": lambda: assessment_table(example.assessment()),
 }
 
 
@@ -282,9 +256,7 @@ def test_tables_fit_in_100_columns_and_with_forecasts_in_110(name: str) -> None:
 
 
 def test_names_are_text_not_markup() -> None:
-    assessment = example.assessment("[bold]odd[/bold]")
     assert "[red]qcnn[/red], seed 0" in shown(metrics_table(example.metrics(), "[red]qcnn[/red]"))
-    assert "accuracy on [bold]odd[/bold]" in shown(assessment_table(assessment))
 
 
 def without(content: dict[str, Any], *path: str | int) -> dict[str, Any]:
@@ -301,8 +273,6 @@ def test_a_missing_figure_is_named() -> None:
         metrics_table(without(example.metrics(), "seeds", 0, "accuracy"), "qcnn")
     with pytest.raises(QcliError, match=r"rows\.1\.fits"):
         estimate_table(without(example.estimate(), "rows", 1, "fits"))
-    with pytest.raises(QcliError, match="flipped"):
-        assessment_table(without(example.assessment(), "flipped"))
 
 
 def test_money_as_a_binary_float_is_refused() -> None:
@@ -310,10 +280,3 @@ def test_money_as_a_binary_float_is_refused() -> None:
     estimate["rows"][0]["plans"][0]["usd"] = 50.04
     with pytest.raises(QcliError, match="binary float"):
         estimate_table(estimate)
-
-
-def test_a_degradation_that_contradicts_the_accuracies_is_refused() -> None:
-    assessment = example.assessment()
-    assessment["degradation_points"]["value"] *= -1
-    with pytest.raises(QcliError, match=r"simulation minus device is 4\.2 points"):
-        assessment_table(assessment)
