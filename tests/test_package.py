@@ -14,9 +14,11 @@ ROOT = Path(__file__).parent.parent
 
 
 def command_line(tmp_path):
-    """An environment in which `qcli` is this checkout's, from an empty folder."""
-    (tmp_path / "qcli").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m qcli "$@"\n')
-    (tmp_path / "qcli").chmod(0o755)
+    """An environment in which `qcli` and `python` are this checkout's, from an empty folder."""
+    for name, arguments in (("qcli", "-m qcli"), ("python", "")):
+        script = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n'
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
     return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
