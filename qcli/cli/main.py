@@ -72,7 +72,8 @@ def run() -> None:
     if len(arguments) < len(sys.argv) - 1:
         os.environ["QCLI_DEBUG"] = "1"
     logging.getLogger("qcli").setLevel(logging.INFO)
-    logging.getLogger().addHandler(_Notes())
+    if not any(isinstance(handler, _Notes) for handler in logging.getLogger().handlers):
+        logging.getLogger().addHandler(_Notes())
     warnings.showwarning = _warn
     sys.excepthook = _crash
     try:

@@ -30,7 +30,7 @@ CONNECT_S, READ_S = 10.0, 60.0
 _TAG = "qcli"
 _MOST_RANDOMIZATIONS = 32
 _RETRIED = (500, 502, 503, 504, 520, 521, 522, 524)
-_TOO_LONG = 1305
+_TOO_LONG = ("1305", "too long", "ran longer", "maximum execution time")
 _CREDENTIALS = (
     "set QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE, or save an account: QiskitRuntimeService.save_account(…)"
 )
@@ -178,7 +178,7 @@ class Ibm:
 
     def _failure(self, task: Entry, job: "RuntimeJobV2") -> Status:
         message = str(job.error_message() or "no reason given")
-        if str(_TOO_LONG) in message or "too long" in message.lower():
+        if any(mark in message.lower() for mark in _TOO_LONG):
             limit = f"the {task.limit_s} s that the cap left for it"
             return Status(
                 "cancelled", reason=f"it ran longer than {limit}: raise --max-cost, or ask for fewer shots"
