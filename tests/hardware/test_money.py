@@ -1,115 +1,205 @@
-"""Nothing is spent that was not allowed; several processes at once are benchmarks/chaos.py's."""
+"""What is paid: nothing unasked, nothing above the cap, nothing twice, and every cent is written down."""
 
+import io
 import json
+import os
+import socket
+import subprocess
+import sys
 from decimal import Decimal
+from unittest import mock
 
 import pytest
 
 from qcli.assess.on_hardware import DRY_RUN, rescore
-from qcli.assess.validate import validate_on_hardware
-from qcli.price import ledger
 from tests.cli.helpers import qcli
-from tests.hardware.helpers import FEZ, GARNET, INFERENCES, SHOTS, Ends, copy
+from tests.hardware.helpers import CANARY, FEZ, FOREVER, GARNET, INFERENCES, SHOTS, Ends, undisturbed
+from tests.standins.server import Fault
 
-ASKED = f"--inferences {INFERENCES} --shots {SHOTS} --canary 2"
-
-
-@pytest.fixture(autouse=True)
-def own_ledger(tmp_path, monkeypatch):
-    monkeypatch.setenv("QCLI_HOME", str(tmp_path / "home"))
+BOTH = pytest.mark.parametrize("device", [GARNET, FEZ])
 
 
-@pytest.mark.parametrize("device", [GARNET, FEZ])
-def test_a_dry_run_asks_nobody_and_writes_nothing(remembered, tmp_path, monkeypatch, device):
-    for name in ("AWS_ACCESS_KEY_ID", "QISKIT_IBM_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    run = copy(tmp_path / "run")
-    content = validate_on_hardware(run, device, inferences=INFERENCES, shots=SHOTS)
-    assert content["schema"] == DRY_RUN
-    assert not (run.path / "hardware").exists()
+def offline(patch):
+    """No credentials, and no way out of this computer."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "QISKIT_", "BRAKET_", "IAM_")):
+            patch.delenv(name)
+
+    def refused(*args, **more):
+        raise AssertionError("the network was asked for")
+
+    patch.setattr(socket.socket, "connect", refused)
+    patch.setattr(socket, "getaddrinfo", refused)
 
 
-@pytest.mark.parametrize("device", [GARNET, FEZ])
-def test_a_cap_below_the_bill_is_refused_before_anything_is_submitted(bench, device):
+def command(table, *more):
+    asked = f"--device {table.device} --inferences {INFERENCES} --shots {SHOTS} --canary {CANARY}"
+    return " ".join([f"validate-on-hardware {table.run.path} {asked}", *more])
+
+
+@BOTH
+def test_without_a_cap_the_bill_is_shown_and_nobody_is_asked(bench, device):
     table = bench(device)
-    usd = Decimal(table.validate(cap=None)["bill"]["usd_high"])
-    table.fails(Ends(3, ["would be exceeded", "--max-cost"]), cap=usd - Decimal("0.01"))
+    offline(table.patch)
+    content = table.validate(cap=None)
+    assert content["schema"] == DRY_RUN
+    assert Decimal(content["bill"]["usd_high"]) > 0
+    result = qcli(command(table))
+    assert result.code == 0
+    assert "nothing was submitted" in result.err
+    assert not table.stand_in.calls
+    assert not table.folder.exists()
+
+
+@pytest.mark.parametrize("cap", ["NaN", "Infinity", "-1", "much"])
+def test_a_cap_is_an_amount(bench, cap):
+    table = bench()
+    result = qcli(command(table, f"--max-cost={cap}"))
+    assert result.code == 2
+    assert "a cap of" in result.what
+    if cap != "much":
+        table.fails(Ends(2, ["a cap of", "--max-cost"]), cap=cap)
+    assert not table.stand_in.calls
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "tasks"),
+    [("{bill}", 0, 2), ("1000", 3, 0), ("y", 3, 0), ("", 3, 0)],
+    ids=["the amount", "another amount", "yes", "nothing"],
+)
+def test_submit_asks_for_the_amount_to_be_typed(bench, typed, code, tasks):
+    table = bench()
+    bill = f"{undisturbed(GARNET, None, ()).usd:.2f}"  # 1.1568 is shown rounded up, 1.16
+    with mock.patch.object(sys, "stdin", io.StringIO(typed.format(bill=bill) + "\n")):
+        result = qcli(command(table, "--submit"))
+    assert result.code == code, result.err
+    assert bill in result.out + result.err
+    assert table.stand_in.submissions == tasks
+    if code:
+        assert "error: not confirmed: nothing was submitted" in result.err
+
+
+@BOTH
+def test_a_bill_above_the_cap_is_refused_before_anything_is_submitted(bench, device):
+    table = bench(device)
+    bill = Decimal(table.validate(cap=None)["bill"]["usd_high"])
+    table.fails(Ends(3, ["cap of", "raise --max-cost", "fewer inferences"]), cap=bill - Decimal("0.0001"))
     assert table.stand_in.submissions == 0
-    table.validate(cap=usd)
-    assert table.committed <= usd
+    table.validate(cap=bill)
+    table.check_ended()
+    assert table.committed <= bill
 
 
-def test_a_canary_that_does_not_come_back_costs_itself_alone(bench):
-    table = bench(GARNET, contrast=0.0)
-    table.fails(Ends(4, ["canary stopped", "foreseen were", "--no-canary"]))
-    assert [len(entry.circuits) for entry in table.entries] == [2]
+def test_a_cap_below_what_is_paid_submits_nothing_more(bench):
+    table = bench()
+    table.stand_in.faults.append(Fault("CreateQuantumTask", "DeviceOfflineException", FOREVER, after=1))
+    table.fails(Ends(1, ["offline"]))
+    table.stand_in.faults.clear()
+    paid = table.committed
+    table.fails(Ends(3, [f"{paid:.2f} USD are paid or reserved"]), cap=paid)
+    assert table.stand_in.submissions == 1
+    table.validate(cap=undisturbed(GARNET, None, ()).usd)
+    table.check_ended()
+
+
+@BOTH
+def test_a_canary_that_does_not_come_back_stops_the_run(bench, device):
+    table = bench(device, contrast=0.0)
+    for _ in range(2):  # the same command again does not pay again
+        error = table.fails(Ends(4, ["the canary stopped the run", "off simulation", "--no-canary"]))
+        assert f"{table.committed:.2f} USD were spent" in error.what
+        assert table.stand_in.submissions == 1
+    canary = table.committed
     content = table.validate(canary=0)
-    assert [len(entry.circuits) for entry in table.entries] == [2, INFERENCES - 2]
-    assert Decimal(content["cost"]["usd"]) == table.stand_in.charged
+    assert content["canary"] is None
+    assert table.states == ["done", "done"]
+    assert table.stand_in.submissions == 2
+    assert canary < table.committed <= Decimal(table.validate(cap=None)["bill"]["usd_high"])
+    table.check_books()
 
 
-def test_the_ledger_has_one_entry_for_a_validation_however_often_it_is_run(bench):
-    table = bench(GARNET)
+@BOTH
+def test_running_the_same_again_pays_nothing_and_changes_nothing(bench, device):
+    table = bench(device)
+    first = table.validate()
+    again = table.validate()
+    assert table.stand_in.submissions == 2
+    told = ("hardware", "cost", "canary", "calibrations", "flipped", "forecast")
+    assert {name: again[name] for name in told} == {name: first[name] for name in told}
+    table.check_ended()
+
+
+def test_more_samples_cost_only_what_is_new(bench):
+    table = bench(plan="separate")
+    table.validate()
+    table.validate(inferences=INFERENCES + 2)
+    assert table.stand_in.submissions == INFERENCES + 2
+    assert table.committed == table.stand_in.charged
+
+
+def test_a_repetition_is_measured_and_paid_anew(bench):
+    table = bench()
+    once = undisturbed(GARNET, None, ()).usd
+    table.validate(cap=once)
+    table.fails(Ends(3, ["cap of"]), cap=once, repetition=1)
+    assert table.stand_in.submissions == 2
+    table.validate(cap=2 * once, repetition=1)
+    assert table.committed == table.stand_in.charged == 2 * once
+
+
+@BOTH
+def test_a_validation_is_one_line_of_the_ledger(bench, device, tmp_path):
+    table = bench(device)
+    table.patch.setenv("QCLI_HOME", str(tmp_path / "home"))
+    operation = "GetObject" if device == GARNET else "GetResults"
+    table.stand_in.faults.append(Fault(operation, "late", FOREVER))
+    table.patient(0.2)
+    table.fails(Ends(1))
+    table.stand_in.faults.clear()
+    table.patient(5)
+    assert not (tmp_path / "home" / "ledger.jsonl").exists()
     for _ in range(3):
         table.validate()
-    (entry,) = ledger.read().entries
-    assert entry.actual.usd == table.stand_in.charged == entry.estimate.usd
+    (line,) = (tmp_path / "home" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    entry = json.loads(line)
+    assert Decimal(entry["actual"]["usd"]) == table.committed
+    assert entry["device"] == device
+    assert entry["actual"]["tasks"] == 2
 
 
-def test_offline_the_journal_gives_the_same_accuracy(bench, monkeypatch):
-    table = bench(FEZ)
-    content = table.validate()
-    for name in table.stand_in.environment():
-        monkeypatch.delenv(name)
-    assert rescore(table.run, FEZ)["hardware"] == content["hardware"]
+@BOTH
+def test_it_is_scored_again_without_an_account(bench, device):
+    table = bench(device)
+    first = table.validate()
+    measured = table.table
+    offline(table.patch)
+    again = rescore(table.run, device)
+    for name in ("hardware", "cost", "canary", "flipped", "mean_abs_delta_expval", "forecast"):
+        assert again[name] == first[name], name
+    assert again["simulation"]["accuracy"] == first["simulation"]["accuracy"]
+    assert table.table == measured
 
 
-@pytest.mark.parametrize("typed", ["", "y\n", "99\n"])
-def test_the_bill_must_be_typed(bench, monkeypatch, typed):
-    table = bench(GARNET)
-    monkeypatch.setattr("typer.prompt", lambda *args, **options: typed.strip())
-    done = qcli(f"validate-on-hardware {table.run.path} --device {GARNET} --submit {ASKED}")
-    assert done.code == 3
-    assert "not confirmed" in done.what
-    assert table.stand_in.submissions == 0
+def test_qcli_assess_needs_no_account(bench):
+    table = bench()
+    first = table.validate()
+    offline(table.patch)
+    result = qcli(f"assess {table.run.path} --json")
+    assert result.code == 0, result.err
+    (content,) = json.loads(result.out)["assessments"]
+    assert content["hardware"] == first["hardware"]
 
 
-def test_a_bill_that_is_typed_is_the_cap(bench, monkeypatch):
-    table = bench(GARNET)
-    asked = []
-
-    def agree(text, **options):
-        asked.append(text.split()[1])
-        return asked[-1]
-
-    monkeypatch.setattr("typer.prompt", agree)
-    done = qcli(f"validate-on-hardware {table.run.path} --device {GARNET} --submit {ASKED}")
-    assert done.code == 0
-    assert table.stand_in.charged <= Decimal(asked[0]) < table.stand_in.charged + Decimal("0.01")
-
-
-@pytest.mark.parametrize("usd", ["NaN", "-1", "lots", "inf"])
-def test_a_cap_is_an_amount(remembered, tmp_path, usd):
-    run = copy(tmp_path / "run")
-    done = qcli(f"validate-on-hardware {run.path} --device {GARNET} --max-cost={usd}")
-    assert done.code == 2
-    assert f"a cap of {usd} USD" in done.what
-
-
-def test_jobs_are_listed_shown_and_awaited(bench):
-    table = bench(GARNET)
-    nothing = qcli(f"jobs list {table.run.path}")
-    assert nothing.code == 2 and "nothing was submitted" in nothing.what
-    table.validate()
-    listed = json.loads(qcli(f"jobs list {table.run.path} --json").out)["jobs"]
-    assert [(job["number"], job["state"], job["device"]) for job in listed] == [
-        (1, "done", GARNET),
-        (2, "done", GARNET),
+def test_two_at_once_on_one_run_directory_submit_every_circuit_once(bench):
+    table = bench(plan="separate", queue_s=0.2)
+    undisturbed(GARNET, "separate", ())
+    line = [
+        *command(table, "--plan separate --max-cost").split(),
+        str(undisturbed(GARNET, "separate", ()).usd),
     ]
-    assert sum(Decimal(job["usd"]) for job in listed) == table.stand_in.charged
-    shown = qcli(f"jobs show {table.run.path} 2 --device {GARNET}")
-    assert shown.code == 0 and "submitted" in shown.out
-    assert qcli(f"jobs show {table.run.path} 7").code == 2
-    assert qcli(f"jobs wait {table.run.path}").code == 0
-    assert json.loads(qcli(f"jobs list {table.run.path} --open --json").out)["jobs"] == []
-    assert qcli(f"jobs wait {table.run.path} --device ibm/fez").code == 2
+    script = [sys.executable, "-c", "from qcli.cli.main import run; run()", *line]
+    both = [subprocess.Popen(script, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
+    said = [process.communicate()[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    table.check_ended()
+    assert table.stand_in.submissions == INFERENCES

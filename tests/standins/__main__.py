@@ -4,6 +4,7 @@ Without a command it prints what to set and serves for ten minutes. The stand-in
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,11 +15,18 @@ from tests.standins.ibm import IbmStandIn
 SERVE_S = 600
 
 
+def _hears_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def main(command: list[str]) -> int:
     with BraketStandIn() as braket, IbmStandIn() as ibm:
         found = braket.environment() | ibm.environment()
         if command:
-            return subprocess.run(command, env=os.environ | found, check=False).returncode
+            # Ctrl-C is the command's alone
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            process = subprocess.Popen(command, env=os.environ | found, preexec_fn=_hears_ctrl_c)
+            return process.wait()
         for name, value in found.items():
             print(f"export {name}='{value}'", flush=True)
         time.sleep(SERVE_S)
