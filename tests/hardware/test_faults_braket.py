@@ -9,6 +9,7 @@ import pytest
 from qcli.assess.jobs import wait
 from qcli.execute.braket import BraketOptions
 from qcli.execute.select import ServiceOptions
+from tests.cli.helpers import qcli
 from tests.hardware.helpers import CAP, FOREVER, GARNET, WELL, Ends, prove, undisturbed
 from tests.standins import braket as stand_ins
 from tests.standins.braket import ALTERED
@@ -207,6 +208,28 @@ def test_a_failed_task_is_submitted_again_and_costs_nothing(bench, fate, plan):
     table = bench(plan=plan)
     prove(table, [Fault("CreateQuantumTask", fate, 2)])
     assert table.states.count("failed") == 2
+
+
+def test_what_a_vendor_says_is_text_and_no_markup(bench):
+    said = "<script>alert(1)</script> [bold]& [/nothing]"
+    table = bench()
+    settle = stand_ins._settle
+
+    def settled(task, fault):
+        settle(task, fault)
+        task.failure = said if fault == "task-failed" else None
+
+    table.patch.setattr(stand_ins, "_settle", settled)
+    table.stand_in.faults.append(Fault("CreateQuantumTask", "task-failed"))
+    run = table.run.path
+    result = qcli(f"validate-on-hardware {run} --device {GARNET} --inferences 6 --shots 64 --max-cost 20")
+    assert result.code == 0, result.err
+    assert "1 failed" in result.out
+    shown = qcli(f"jobs show {run} 1")
+    assert "<script>alert(1)</script>" in "".join(shown.out.split("\n"))
+    assert qcli(f"jobs list {run}").code == 0
+    report = (run / "report.html").read_text(encoding="utf-8")
+    assert "alert(1)" not in report.replace("&lt;script&gt;alert(1)&lt;/script&gt;", "")
 
 
 def test_what_fails_three_times_is_left_alone(bench):

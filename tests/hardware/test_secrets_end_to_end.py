@@ -16,6 +16,7 @@ from tests.hardware.helpers import FEZ, GARNET, INFERENCES, SHOTS
 from tests.standins import braket, ibm
 from tests.standins.server import Fault
 
+ROOT = Path(__file__).parent.parent.parent
 AWS = {
     "account": braket.ACCOUNT,
     "access key": braket.ACCESS_KEY,
@@ -28,9 +29,11 @@ IBM = {"token": ibm.TOKEN, "instance": ibm.CRN, "account": ibm.ACCOUNT, "access 
 
 WORKER = """
 import json, sys
+import pytest
 from qcli.cli.main import run
-from qcli.execute import braket, ibm
-braket.READ_S = ibm.READ_S = 0.4
+from tests.hardware.helpers import impatient_clients, memoised
+memoised(pytest.MonkeyPatch())
+impatient_clients(pytest.MonkeyPatch(), 0.4)
 for line in sys.stdin:
     sys.argv = ["qcli", *json.loads(line)]
     try:
@@ -55,6 +58,7 @@ class Shell:
         self._process = subprocess.Popen(
             [sys.executable, "-c", WORKER],
             env=os.environ | environment,
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
