@@ -323,8 +323,8 @@ def _translated(what: str, late: Sequence[str] = ()) -> Iterator[None]:
         raise _refusal("", f"{what}: {error}", "Amazon Braket") from None
     except ResponseParserError:  # its message holds the answer
         raise TransientError(f"{what}: an answer that cannot be read") from None
-    except (aws.BotoCoreError, aws.HTTPClientError, OSError, ValueError, KeyError) as error:
-        # a KeyError is an answer cut short, which botocore takes for an empty one
+    except (aws.BotoCoreError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # the last three are an answer cut short, which botocore takes for an empty one
         raise TransientError(f"{what}: {type(error).__name__} {error}") from None
 
 

@@ -65,6 +65,7 @@ class Ibm:
         self._known_service: QiskitRuntimeService | None = None
         self._known_backend: Any = None
         self._mode: Any = None
+        self._known_jobs: dict[str | None, RuntimeJobV2] = {}
         self.use(device)
 
     def use(self, device: Device) -> None:
@@ -129,7 +130,11 @@ class Ibm:
     def status(self, task: Entry) -> Status:
         with self._translated(f"looking at task {task.number}"):
             job = self._job(task)
-            state = str(job.status())
+            try:
+                state = str(job.status())
+            except Exception:  # it may hold half of an answer
+                del self._known_jobs[task.vendor_id]
+                raise
             if state == "DONE":
                 return Status("done")
             if state == "CANCELLED":
@@ -214,8 +219,10 @@ class Ibm:
         return self._mode
 
     def _job(self, task: Entry) -> "RuntimeJobV2":
-        job: RuntimeJobV2 = self._service.job(task.vendor_id)
-        return job
+        """Looked up once: with every look-up IBM's client asks for the backend, too."""
+        if task.vendor_id not in self._known_jobs:
+            self._known_jobs[task.vendor_id] = self._service.job(task.vendor_id)
+        return self._known_jobs[task.vendor_id]
 
     @property
     def _backend(self) -> Any:

@@ -18,7 +18,7 @@ def remembered(trained, tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Nobody sleeps for longer than a moment; clients wait a quarter of a second for an answer."""
+    """Nobody sleeps for longer than a moment."""
     for name in ("AWS_PROFILE", "AMZN_BRAKET_OUT_S3_BUCKET", "AMZN_BRAKET_TASK_RESULTS_S3_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("USAGE_DATA_OPT_OUT", "True")  # IBM's client looks through the stack at every request
@@ -27,7 +27,6 @@ def quick(monkeypatch):
     monkeypatch.setenv("QCLI_PATIENCE_S", "5")
     monkeypatch.setattr(time, "sleep", lambda seconds: _sleep(min(seconds, 0.02)))
     helpers.memoised(monkeypatch)
-    helpers.impatient_clients(monkeypatch)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def bench(remembered, quick, tmp_path, monkeypatch):
             stand_in.hang_s = 0.6
             for name, value in stand_in.environment().items():
                 monkeypatch.setenv(name, value)
-            run = helpers.copy(tmp_path / "run")
+            run = helpers.copy(tmp_path / "runs" / device.replace("/", "-"))
             return helpers.Bench(run, device, stand_in, monkeypatch, plan, options or {})
 
         yield begin

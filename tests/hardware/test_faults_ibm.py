@@ -12,62 +12,78 @@ from tests.standins.ibm import SPOILT
 from tests.standins.server import Fault
 
 BACKEND = "ibm_fez"
-ANSWERED = ("throttle", "500", "503", "504-after", "drop-before", "drop-after", "cut")
-ALL = (*ANSWERED, "hang-before", "hang-after")
+PASSING = (
+    "throttle",
+    "500",
+    "503",
+    "504-after",
+    "drop-before",
+    "drop-after",
+    "cut",
+    "hang-before",
+    "hang-after",
+)
+CALLS = (
+    "GetBackends",
+    "GetConfiguration",
+    "GetStatus",
+    "GetProperties",
+    "GetUsage",
+    "GetJobs",
+    "CreateJob",
+    "GetJob",
+    "GetResults",
+    "GetMetrics",
+)
 AGAIN = "same command again"
 CREDENTIALS = "QISKIT_IBM_TOKEN"
 
 
+@pytest.mark.parametrize("kind", PASSING)
+def test_passing_trouble_at_every_operation_is_overcome(bench, kind):
+    prove(bench(FEZ), [Fault(operation, kind) for operation in CALLS])
+
+
+@pytest.mark.parametrize("kind", ["504-after", "drop-after", "cut"])
+def test_passing_trouble_in_the_middle_is_overcome(bench, kind):
+    later = ("GetBackends", "GetJobs", "CreateJob", "GetJob", "GetResults", "GetMetrics")
+    prove(bench(FEZ), [Fault(operation, kind, after=1) for operation in later])
+
+
 @pytest.mark.parametrize(
-    ("operation", "kinds", "after"),
+    ("operation", "kinds"),
     [
-        ("GetToken", ("500",), 0),
-        ("GetBackends", ALL, 0),
-        ("GetBackends", ("503", "cut", "hang-after"), 2),
-        ("GetConfiguration", ALL, 0),
-        ("GetStatus", ALL, 0),
-        ("GetProperties", ALL, 0),
-        ("GetUsage", ALL, 0),
-        ("GetJobs", ALL, 0),
-        ("CreateJob", ("throttle", "500", "503", "drop-before", "hang-before", "cut"), 0),
-        *(("CreateJob", (kind,), 0) for kind in ALL),
-        ("CreateJob", ("504-after", "drop-after"), 1),
-        ("GetJob", ALL, 0),
-        ("GetJob", ("cut", "hang-after"), 3),
-        ("GetResults", ALL, 0),
-        ("GetMetrics", ALL, 0),
+        ("GetBackends", PASSING),
+        ("CreateJob", ("throttle", "500", "503", "drop-before", "hang-before", "cut")),
+        ("GetJob", PASSING),
+        ("GetToken", ("500",)),
     ],
 )
-def test_passing_trouble_is_overcome(bench, operation, kinds, after):
-    prove(bench(FEZ), [Fault(operation, kind, after=after if k == 0 else 0) for k, kind in enumerate(kinds)])
+def test_one_trouble_after_the_other_is_overcome(bench, operation, kinds):
+    prove(bench(FEZ), [Fault(operation, kind) for kind in kinds])
 
 
 @pytest.mark.parametrize(
     ("operation", "kind"),
     [
         ("GetBackends", "503"),
-        ("GetStatus", "500"),
         ("GetProperties", "cut"),
-        ("GetJobs", "503"),
-        ("CreateJob", "throttle"),
-        ("CreateJob", "500"),
         ("CreateJob", "504-after"),
         ("CreateJob", "hang-after"),
         ("GetJob", "503"),
-        ("GetResults", "hang-after"),
         ("GetResults", "late"),
         ("GetMetrics", "500"),
     ],
 )
 def test_lasting_trouble_ends_when_patience_does(bench, operation, kind):
     table = bench(FEZ)
-    table.patient(0.3)
+    table.patient(0.2)
     # a job that was made is found the next time it is looked for, so that only the search for it may not fail
     times = 1 if kind.endswith("after") and operation == "CreateJob" else FOREVER
     faults = [Fault(operation, kind, times)]
     if times == 1:
         faults.append(Fault("GetJobs", "503", FOREVER, after=1))
-    prove(table, faults, Ends(1, ["did not answer for 0.3 s", FEZ, AGAIN]))
+    prove(table, faults, Ends(1, ["did not answer for 0.2 s", FEZ, AGAIN]))
     assert table.stand_in.submissions == 2
 
 
@@ -76,10 +92,7 @@ def test_lasting_trouble_ends_when_patience_does(bench, operation, kind):
     [
         ("*", "unauthorized", Ends(1, [CREDENTIALS])),
         ("*", "forbidden", Ends(1, [CREDENTIALS])),
-        ("GetStatus", "unauthorized", Ends(1, [CREDENTIALS])),
-        ("GetJobs", "unauthorized", Ends(1, [CREDENTIALS])),
         ("CreateJob", "unauthorized", Ends(1, [CREDENTIALS])),
-        ("CreateJob", "forbidden", Ends(1, [CREDENTIALS])),
         ("CreateJob", "bad-request", Ends(1, ["validation", "no job was made"])),
         ("CreateJob", "quota", Ends(3, ["Usage exceeds", "no time left"])),
         ("CreateJob", "backend-offline", Ends(1, ["not available"])),
@@ -128,9 +141,8 @@ def test_a_backend_that_the_instance_does_not_have(bench):
     assert table.stand_in.submissions == 0
 
 
-@pytest.mark.parametrize("kind", SPOILT)
-def test_a_result_that_comes_right_at_the_second_look(bench, kind):
-    prove(bench(FEZ), [Fault("GetResults", kind)])
+def test_a_result_that_comes_right_at_a_later_look(bench):
+    prove(bench(FEZ), [Fault("GetResults", kind, after=k == 2) for k, kind in enumerate(SPOILT)])
 
 
 @pytest.mark.parametrize("kind", ["truncated", "not-json", "other-job"])
@@ -160,7 +172,7 @@ def test_circuits_without_a_result_run_again(bench):
     assert [len(entry.circuits) for entry in table.entries] == [2, 4, 1]
 
 
-@pytest.mark.parametrize("plan", ["job", "batch", "session", "separate"])
+@pytest.mark.parametrize("plan", ["job", "session", "separate"])
 def test_a_failed_job_is_submitted_again(bench, plan):
     table = bench(FEZ, plan=plan)
     table.stand_in.faults.append(Fault("CreateJob", "job-error"))
@@ -220,15 +232,14 @@ def test_what_is_asked_of_ibm_never_exceeds_the_cap(bench):
     table.check_ended()
 
 
-@pytest.mark.parametrize("condition", ["offline"])
-def test_a_backend_that_takes_no_jobs(bench, condition):
+def test_a_backend_that_takes_no_jobs(bench):
     table = bench(FEZ)
-    table.stand_in.condition[BACKEND] = condition
+    table.stand_in.condition[BACKEND] = "offline"
 
     def back():
         table.stand_in.condition[BACKEND] = "active"
 
-    prove(table, (), Ends(1, [condition, "another backend"]), back)
+    prove(table, (), Ends(1, ["offline", "another backend"]), back)
 
 
 def test_what_is_under_way_is_collected_from_a_backend_that_takes_no_more(bench):
@@ -290,7 +301,7 @@ def test_a_run_keeps_the_circuits_of_the_calibration_that_it_began_on(bench, cap
 
 
 @pytest.mark.parametrize("plan", ["batch", "session"])
-@pytest.mark.parametrize("kind", ["500", "503", "504-after", "drop-after", "hang-after"])
+@pytest.mark.parametrize("kind", ["504-after", "drop-after"])
 def test_a_session_with_passing_trouble(bench, plan, kind):
     prove(
         bench(FEZ, plan=plan), [Fault(name, kind) for name in ("CreateSession", "CreateJob", "CloseSession")]

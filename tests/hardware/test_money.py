@@ -190,16 +190,13 @@ def test_qcli_assess_needs_no_account(bench):
     assert content["hardware"] == first["hardware"]
 
 
+@pytest.mark.slow
 def test_two_at_once_on_one_run_directory_submit_every_circuit_once(bench):
-    table = bench(plan="separate", queue_s=0.2)
-    undisturbed(GARNET, "separate", ())
-    line = [
-        *command(table, "--plan separate --max-cost").split(),
-        str(undisturbed(GARNET, "separate", ()).usd),
-    ]
-    script = [sys.executable, "-c", "from qcli.cli.main import run; run()", *line]
+    table = bench(plan="separate", queue_s=0.5)
+    line = command(table, "--plan separate --max-cost", str(undisturbed(GARNET, "separate", ()).usd))
+    script = [sys.executable, "-c", "from qcli.cli.main import run; run()", *line.split()]
     both = [subprocess.Popen(script, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
-    said = [process.communicate()[1].decode() for process in both]
+    said = [process.communicate(timeout=300)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     table.check_ended()
     assert table.stand_in.submissions == INFERENCES
