@@ -235,11 +235,15 @@ class Hardware:
                 "look at the device's status; run the same command again to try again",
                 exit_code=1,
             )
-        shots = [order.shots for order, _ in fresh]
-        groups = self._packed(shots)
-        charges = [self._charge([shots[place] for place in group]) for group in groups]
-        with localcontext(EXACT):
-            self._check_cap(sum((each.usd_high for each in charges), Decimal(0)))
+        with self.journal.at_one_moment():  # else what another process records now is counted twice
+            keys = [order.key for order, _ in fresh]
+            taken = self.journal.results(keys).keys() | self.journal.under_way(keys).keys()
+            fresh = [each for each in fresh if each[0].key not in taken]
+            shots = [order.shots for order, _ in fresh]
+            groups = self._packed(shots)
+            charges = [self._charge([shots[place] for place in group]) for group in groups]
+            with localcontext(EXACT):
+                self._check_cap(sum((each.usd_high for each in charges), Decimal(0)))
         for number, group in enumerate(groups):
             started = time.perf_counter()
             members = [fresh[place] for place in group]

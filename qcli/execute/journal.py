@@ -403,6 +403,17 @@ class Journal:
         return self._entries(f"WHERE token IN ({which})", ())
 
     @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What is read within is of one moment, whatever others write meanwhile; nothing may be written."""
+        with self._explained():
+            self._database.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+
+    @contextmanager
     def submitting(self) -> Iterator[None]:
         """One process at a time may submit; the lock goes with the process that holds it."""
         with ExitStack() as held:

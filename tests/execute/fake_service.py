@@ -29,7 +29,7 @@ from qcli.price.sheet import terms
 from qcli.price.tariff import Terms
 
 GARNET, FORTE, BOSTON = terms("braket/garnet"), terms("braket/forte-enterprise-1"), terms("ibm/boston")
-FAST = Pace(poll_s=0.001, first_s=0.001, most_s=0.001, patience_s=0.02)
+FAST = Pace(poll_s=0.001, first_s=0.001, most_s=0.001, patience_s=30)
 
 
 @dataclass

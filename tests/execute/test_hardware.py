@@ -24,6 +24,7 @@ from qcli.execute.service import RefusedError, TransientError
 from qcli.price.tariff import PerSecond, ProgramSets
 from tests.execute.fake_service import (
     BOSTON,
+    FAST,
     FIXED_PROGRAM,
     FORTE,
     GARNET,
@@ -331,7 +332,7 @@ def test_troubles_that_do_not_pass_end_the_run_and_lose_nothing(tmp_path: Path, 
     service = FakeService(cloud)
     service.troubles[method] = [TransientError("the network is down")] * 10_000
     with pytest.raises(QcliError, match="did not answer") as error:
-        hardware(tmp_path, service).read(wanted)
+        hardware(tmp_path, service, pace=replace(FAST, patience_s=0.02)).read(wanted)
     assert error.value.exit_code == 1
     assert "1 task is under way and recorded" in error.value.fix
     check_read(hardware(tmp_path, FakeService(cloud)), wanted)
@@ -850,6 +851,28 @@ def test_a_task_recorded_by_one_process_is_submitted_by_whichever_comes_first(tm
     slow._submit(entry.token)
     assert cloud.requests["submit"] == 1
     check_read(slow, wanted)
+
+
+@pytest.mark.parametrize("taken", [2, 5])
+def test_what_another_process_takes_meanwhile_is_not_counted_twice_against_the_cap(
+    tmp_path: Path, taken: int
+) -> None:
+    """The cap is the bill, and the circuits were still free when this process looked at them first."""
+    cloud, wanted = Cloud(), [reading(5)]
+    cap = 5 * task_usd(1, 100)
+    slow, fast = (hardware(tmp_path, FakeService(cloud), "separate", cap=cap) for _ in range(2))
+    look = slow.journal.under_way
+
+    def looked(keys: list[str]) -> dict[str, str]:
+        found = look(keys)
+        slow.journal.under_way = look  # type: ignore[method-assign]
+        fast.read([reading(taken)])
+        return found
+
+    slow.journal.under_way = looked  # type: ignore[assignment, method-assign]
+    check_read(slow, wanted)
+    assert set(cloud.runs.values()) == {1}
+    assert slow.journal.committed() == cap
 
 
 # load

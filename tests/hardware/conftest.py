@@ -24,7 +24,7 @@ def quick(monkeypatch):
     monkeypatch.setenv("USAGE_DATA_OPT_OUT", "True")  # IBM's client looks through the stack at every request
     monkeypatch.setattr("dateutil.tz.tzlocal", tzutc)
     monkeypatch.setenv("QCLI_POLL_S", "0.02")
-    monkeypatch.setenv("QCLI_PATIENCE_S", "5")
+    monkeypatch.setenv("QCLI_PATIENCE_S", str(helpers.PATIENCE_S))
     monkeypatch.setattr(time, "sleep", lambda seconds: _sleep(min(seconds, 0.02)))
     helpers.memoised(monkeypatch)
 
@@ -36,7 +36,7 @@ def bench(remembered, quick, tmp_path, monkeypatch):
 
         def begin(device=helpers.GARNET, plan=None, options=None, **arguments):
             stand_in = stack.enter_context(helpers.STAND_INS[device.partition("/")[0]](**arguments))
-            stand_in.hang_s = 0.6
+            stand_in.hang_s = helpers.HANG_S
             for name, value in stand_in.environment().items():
                 monkeypatch.setenv(name, value)
             run = helpers.copy(tmp_path / "runs" / device.replace("/", "-"))

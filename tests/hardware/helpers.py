@@ -28,6 +28,10 @@ GARNET, FEZ = "braket/garnet", "ibm/fez"
 INFERENCES, SHOTS, CANARY = 6, 64, 2
 CAP = Decimal(100)
 FOREVER = 10**6
+PATIENCE_S = 30
+"""Where trouble passes: no slow machine may use it up. Tests of lasting trouble set their own."""
+READ_S, HANG_S = 0.6, 1.5
+"""So long the vendors' clients wait for an answer, and so long it does not come. Undisturbed it takes 0.02 s."""
 STAND_INS: dict[str, Callable[..., StandIn]] = {"braket": BraketStandIn, "ibm": IbmStandIn}
 
 
@@ -198,7 +202,7 @@ def prove(
     bench.stand_in.faults.clear()
     repair()
     if expected is not WELL and expected is not NOTED:
-        bench.patient(5)
+        bench.patient(PATIENCE_S)
         bench.validate(**options)
     bench.check_ended()
     return error
@@ -248,7 +252,6 @@ _SLOW: list[tuple[Any, str, Callable[..., tuple[Any, ...]]]] = [
 ]
 
 
-def impatient_clients(patch: pytest.MonkeyPatch, seconds: float = 0.25) -> None:
-    """So long the vendors' clients wait for an answer; the stand-ins hang for 0.6 s."""
+def impatient_clients(patch: pytest.MonkeyPatch, seconds: float = READ_S) -> None:
     for module in (braket, ibm):
         patch.setattr(module, "READ_S", seconds)

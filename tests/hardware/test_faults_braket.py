@@ -10,7 +10,7 @@ from qcli.assess.jobs import wait
 from qcli.execute.braket import BraketOptions
 from qcli.execute.select import ServiceOptions
 from tests.cli.helpers import qcli
-from tests.hardware.helpers import CAP, FOREVER, GARNET, WELL, Ends, prove, undisturbed
+from tests.hardware.helpers import CAP, FOREVER, GARNET, PATIENCE_S, WELL, Ends, prove, undisturbed
 from tests.standins import braket as stand_ins
 from tests.standins.braket import ALTERED
 from tests.standins.braket_devices import bundled
@@ -335,7 +335,7 @@ def half_done(table):
     table.stand_in.faults.append(Fault("CreateQuantumTask", "throttle", FOREVER, after=1))
     table.fails(Ends(1, ["did not answer"]))
     table.stand_in.faults.clear()
-    table.patient(5)
+    table.patient(PATIENCE_S)
 
 
 def test_a_run_keeps_the_circuits_of_the_calibration_that_it_began_on(bench, caplog):

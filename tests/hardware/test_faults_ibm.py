@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from qcli.assess.jobs import wait
-from tests.hardware.helpers import CAP, FEZ, FOREVER, NOTED, Ends, prove, undisturbed
+from tests.hardware.helpers import CAP, FEZ, FOREVER, NOTED, PATIENCE_S, Ends, prove, undisturbed
 from tests.standins.ibm import SPOILT
 from tests.standins.server import Fault
 
@@ -292,7 +292,7 @@ def test_a_run_keeps_the_circuits_of_the_calibration_that_it_began_on(bench, cap
     table.stand_in.faults.append(Fault("CreateJob", "throttle", FOREVER, after=1))
     table.fails(Ends(1, ["did not answer"]))
     table.stand_in.faults.clear()
-    table.patient(5)
+    table.patient(PATIENCE_S)
     table.stand_in.calibrate(datetime(2026, 11, 1, tzinfo=UTC), worse=1.1)
     content = table.validate()
     table.check_ended()

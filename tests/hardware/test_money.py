@@ -13,7 +13,17 @@ import pytest
 
 from qcli.assess.on_hardware import DRY_RUN, rescore
 from tests.cli.helpers import qcli
-from tests.hardware.helpers import CANARY, FEZ, FOREVER, GARNET, INFERENCES, SHOTS, Ends, undisturbed
+from tests.hardware.helpers import (
+    CANARY,
+    FEZ,
+    FOREVER,
+    GARNET,
+    INFERENCES,
+    PATIENCE_S,
+    SHOTS,
+    Ends,
+    undisturbed,
+)
 from tests.standins.server import Fault
 
 BOTH = pytest.mark.parametrize("device", [GARNET, FEZ])
@@ -156,7 +166,7 @@ def test_a_validation_is_one_line_of_the_ledger(bench, device, tmp_path):
     table.patient(0.2)
     table.fails(Ends(1))
     table.stand_in.faults.clear()
-    table.patient(5)
+    table.patient(PATIENCE_S)
     assert not (tmp_path / "home" / "ledger.jsonl").exists()
     for _ in range(3):
         table.validate()

@@ -33,7 +33,7 @@ import pytest
 from qcli.cli.main import run
 from tests.hardware.helpers import impatient_clients, memoised
 memoised(pytest.MonkeyPatch())
-impatient_clients(pytest.MonkeyPatch(), 0.4)
+impatient_clients(pytest.MonkeyPatch(), 1.0)
 for line in sys.stdin:
     sys.argv = ["qcli", *json.loads(line)]
     try:

@@ -1,5 +1,6 @@
 """IBM's own client, unchanged, against the stand-in."""
 
+import time
 import warnings
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -250,7 +251,7 @@ def test_usage_and_times_of_a_job(serving):
 
 
 def test_queued_jobs_have_a_position_and_run_in_time(serving):
-    with serving(queue_s=0.6) as stand_in:
+    with serving(queue_s=3600) as stand_in:
         stand_in.run_s = 0.3
         service = QiskitRuntimeService()
         first, second = submit(service=service), submit(service=service)
@@ -259,6 +260,8 @@ def test_queued_jobs_have_a_position_and_run_in_time(serving):
         assert service.backend("ibm_fez").status().pending_jobs == 2
         with pytest.raises(RuntimeJobTimeoutError):
             first.result(timeout=0.1)
+        for job in stand_in.jobs.values():  # the hour is over
+            job.due = time.time()
         assert second.result(poll_interval=0.1)[0].data.c.num_shots == 100
         assert "position_in_queue" not in second.metrics()
 
