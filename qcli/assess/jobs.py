@@ -10,8 +10,9 @@ from typing import Any
 from qcli.assess.on_hardware import identity, load_calibration, recorded
 from qcli.errors import QcliError
 from qcli.execute.hardware import Hardware
-from qcli.execute.journal import Entry, Journal
+from qcli.execute.journal import Journal
 from qcli.execute.pennylane import is_pennylane
+from qcli.execute.record import Entry
 from qcli.execute.select import ServiceOptions, service
 from qcli.execute.service import Pace
 from qcli.files import nearest

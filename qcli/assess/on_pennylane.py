@@ -18,8 +18,9 @@ from qcli.assess.request import Request
 from qcli.assess.spent import spent
 from qcli.errors import QcliError
 from qcli.execute.hardware import Hardware
-from qcli.execute.journal import Entry, Journal
+from qcli.execute.journal import Journal
 from qcli.execute.pennylane import PennyLane, known_free
+from qcli.execute.record import Entry
 from qcli.execute.service import Service
 from qcli.files import write_atomic, write_json
 from qcli.model.layer import quantum_layers

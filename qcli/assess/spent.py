@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from qcli.execute.journal import Entry, Journal
+from qcli.execute.journal import Journal
+from qcli.execute.record import Entry
 from qcli.price.bill import EXACT
 
 

@@ -4,23 +4,21 @@ Written after the SDK's code and botocore's service model, tried against stand-i
 """
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from qcli.circuit.qiskit import template
 from qcli.compile.verbatim import native_qasm, verbatim
 from qcli.device.live import arn, no_credentials
 from qcli.device.record import Device
+from qcli.execute.braket_action import as_written, debiasing, program_action, set_action
+from qcli.execute.braket_result import counts_of
 from qcli.execute.compiling import Compiler
-from qcli.execute.journal import Counts, Entry
+from qcli.execute.record import Entry
 from qcli.execute.secrets import hide, redacted
-from qcli.execute.service import DamagedError, Order, Outcome, Packed, RefusedError, Status, TransientError
+from qcli.execute.service import Order, Outcome, Packed, RefusedError, Status, TransientError
 from qcli.price.submission import SET_PLANS
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _STATES = {"CREATED": "queued", "QUEUED": "queued", "RUNNING": "running", "CANCELLING": "running"}
 _ENDS = {"COMPLETED": "done", "FAILED": "failed", "CANCELLED": "cancelled"}
-_ARGUMENT = re.compile(r"(?<=[(,])\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?=[,)])")
 _NEEDED = ("status", "outputS3Bucket", "outputS3Directory", "quantumTaskArn")
 _CAPABILITIES = ("deviceStatus", "deviceCapabilities")
 _PREFIX = "qcli"
@@ -107,14 +104,14 @@ class Braket:
     def pack(self, orders: Sequence[Order], plan: str) -> Packed:
         sources = [self._source(order) for order in orders]
         in_set = plan in SET_PLANS
-        action = _set_action(sources, plan == "parametrised") if in_set else _program_action(sources[0])
+        action = set_action(sources, plan == "parametrised") if in_set else program_action(sources[0])
         content: dict[str, Any] = {
             "deviceArn": arn(self.device.key),
             "shots": sum(order.shots for order in orders),
             "action": action,
         }
         if self._options.debias:
-            content["deviceParameters"] = _debiasing()
+            content["deviceParameters"] = debiasing()
         if self._options.vendor_compile:
             layouts = [list(_measured(order)) for order in orders]
         else:
@@ -149,7 +146,7 @@ class Braket:
                 body = self._s3.get_object(Bucket=answer["outputS3Bucket"], Key=key)["Body"]
                 return bytes(body.read())
 
-        counts = _counts(task, read("results.json"), answer["quantumTaskArn"], read)
+        counts = counts_of(task, read("results.json"), answer["quantumTaskArn"], read)
         return Outcome(counts, created=_time(answer.get("createdAt")), ended=_time(answer.get("endedAt")))
 
     def usage_s(self, task: Entry) -> float | None:
@@ -191,7 +188,7 @@ class Braket:
 
     def _source(self, order: Order) -> str:
         if self._options.vendor_compile:
-            return _as_written(order)
+            return as_written(order)
         compiled, values = self._compiler.compiled(order)
         (circuit,) = verbatim(compiled, values)
         return native_qasm(circuit)
@@ -337,151 +334,9 @@ def _refusal(code: str, what: str, where: str) -> RefusedError:
     return RefusedError(text, where, fix, exit_code=1)
 
 
-def _program_action(source: str) -> str:
-    from braket.ir.openqasm import Program
-
-    return str(Program(source=source).json())
-
-
-def _set_action(sources: Sequence[str], parametrised: bool) -> str:
-    """A program set of all; parametrised, neighbours of one form are one program with many inputs."""
-    from braket.ir.openqasm import Program, ProgramSet
-
-    programs: list[Any] = []
-    if parametrised:
-        for form, values in _forms(sources):
-            programs.append(_bound(form, np.array(values, dtype=float)))
-    else:
-        programs = [Program(source=source, inputs={}) for source in sources]
-    return str(ProgramSet(programs=programs).json())
-
-
-def _forms(sources: Sequence[str]) -> list[tuple[str, list[list[str]]]]:
-    """Texts with their gates' arguments taken out, and the arguments, of each run of equal texts."""
-    runs: list[tuple[str, list[list[str]]]] = []
-    for source in sources:
-        form, arguments = (
-            _ARGUMENT.sub("{}", source.replace("{", "{{").replace("}", "}}")),
-            _ARGUMENT.findall(source),
-        )
-        if not runs or runs[-1][0] != form:
-            runs.append((form, []))
-        runs[-1][1].append(arguments)
-    return runs
-
-
-def _bound(form: str, values: np.ndarray) -> Any:
-    """One program with an input for each argument that differs: `values` `(circuits, arguments)`."""
-    from braket.ir.openqasm import Program
-
-    varying = (values != values[:1]).any(axis=0)
-    names = [f"theta{k}" if varies else repr(float(values[0, k])) for k, varies in enumerate(varying)]
-    declared = "".join(f"\ninput float theta{k};" for k in np.flatnonzero(varying))
-    head, line, rest = form.partition("\n")
-    inputs = {f"theta{k}": values[:, k].tolist() for k in np.flatnonzero(varying)}
-    if not inputs:
-        # a program without inputs is one executable: equal circuits differ in an input that does nothing
-        declared, inputs = "\ninput float repetition;", {"repetition": [float(k) for k in range(len(values))]}
-    return Program(source=head + declared + line + rest.format(*names), inputs=inputs)
-
-
-def _as_written(order: Order) -> str:
-    """OpenQASM 3 for the vendor's compiler, on qubits numbered as the wires."""
-    from qiskit_braket_provider import to_braket
-
-    circuit, columns = template(order.program, order.angles)
-    bound = circuit.assign_parameters(order.angles[columns])
-    return native_qasm(to_braket(bound), physical=False)
-
-
 def _measured(order: Order) -> tuple[int, ...]:
     (measured,) = order.program.measurements
     return measured.wires  # type: ignore[union-attr]
-
-
-def _debiasing() -> str:
-    from braket.device_schema.error_mitigation import Debias
-    from braket.device_schema.ionq import IonqDeviceParameters
-
-    parameters = IonqDeviceParameters(paradigmParameters={"qubitCount": 0}, errorMitigation=[Debias()])
-    return str(parameters.json(exclude_none=True))
-
-
-def _counts(task: Entry, body: bytes, task_arn: str, read: Callable[[str], bytes]) -> list[Counts | str]:
-    """Of each circuit, from a results.json.
-
-    Raises:
-        DamagedError: it is cut short, no result, another task's, or of other qubits.
-    """
-    from braket.schema_common import BraketSchemaBase
-
-    def parsed(raw: bytes) -> Any:
-        return BraketSchemaBase.parse_raw_schema(raw.decode())
-
-    try:
-        result = parsed(body)
-        metadata = result.taskMetadata
-        if isinstance(metadata, str):
-            metadata = parsed(read(metadata))
-        if metadata.id != task_arn:
-            raise DamagedError("it is the result of another task", body)
-        if not task.detail["set"]:
-            return [_count(result, task, 0, body)]
-        each_circuit = []
-        for program in result.programResults:
-            folder = ""
-            if isinstance(program, str):
-                folder, program = program.removesuffix("results.json"), parsed(read(program))
-            # names in a program's own object are relative to its folder
-            each_circuit += [
-                parsed(read(folder + entry)) if isinstance(entry, str) else entry
-                for entry in program.executableResults
-            ]
-        if len(each_circuit) != len(task.circuits):
-            raise DamagedError(f"{len(each_circuit)} results for {len(task.circuits)} circuits", body)
-        return [_count(entry, task, place, body) for place, entry in enumerate(each_circuit)]
-    except DamagedError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, UnicodeDecodeError) as error:
-        raise DamagedError(f"it cannot be read: {type(error).__name__} {str(error)[:200]}", body) from None
-
-
-def _count(entry: Any, task: Entry, place: int, body: bytes) -> Counts | str:
-    if failure := getattr(entry, "failureMetadata", None):
-        return str(failure.failureReason)
-    shots, layout = task.detail["shots"][place], task.detail["layouts"][place]
-    measured = list(entry.measuredQubits or [])
-    if sorted(measured) != sorted(layout) and not (task.detail["rewired"] and len(measured) == len(layout)):
-        raise DamagedError(f"qubits {measured} were measured, not {layout}", body)
-    columns = (
-        [measured.index(qubit) for qubit in layout]
-        if sorted(measured) == sorted(layout)
-        else range(len(layout))
-    )
-    weights = 1 << np.arange(len(layout) - 1, -1, -1)
-    if entry.measurements:
-        outcomes = np.array(entry.measurements)[:, list(columns)] @ weights
-        values, counts = np.unique(outcomes, return_counts=True)
-        return dict(zip(values.tolist(), counts.tolist(), strict=True))
-    if not entry.measurementProbabilities:
-        raise DamagedError("it holds neither measurements nor probabilities", body)
-    found: dict[int, float] = {}
-    for text, probability in entry.measurementProbabilities.items():
-        bits = np.array([int(text[column]) for column in columns])
-        found[int(bits @ weights)] = found.get(int(bits @ weights), 0.0) + probability
-    return _whole(found, shots, body)
-
-
-def _whole(probabilities: Mapping[int, float], shots: int, body: bytes) -> Counts:
-    """Counts of `shots` closest to probabilities: by largest remainders."""
-    if abs(sum(probabilities.values()) - 1) > 1e-3:
-        raise DamagedError(f"probabilities add up to {sum(probabilities.values()):g}", body)
-    exact = {outcome: shots * p for outcome, p in probabilities.items()}
-    counts = {outcome: int(value) for outcome, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda outcome: counts[outcome] - exact[outcome])
-    for outcome in by_remainder[: shots - sum(counts.values())]:
-        counts[outcome] += 1
-    return {outcome: count for outcome, count in counts.items() if count}
 
 
 def _time(value: datetime | None) -> float | None:

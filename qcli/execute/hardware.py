@@ -15,8 +15,9 @@ from scipy.spatial import KDTree
 
 from qcli.circuit.program import Program
 from qcli.errors import QcliError
-from qcli.execute.journal import Circuit, Counts, Entry, Journal, Task, over_cap
+from qcli.execute.journal import Journal, over_cap
 from qcli.execute.reading import Reading
+from qcli.execute.record import Circuit, Counts, Entry, Task
 from qcli.execute.secrets import redacted, redacted_bytes
 from qcli.execute.service import (
     DamagedError,

@@ -18,7 +18,7 @@ from qcli.compile.verbatim import verbatim
 from qcli.device.live import has_credentials, no_credentials, served
 from qcli.device.record import Device
 from qcli.execute.compiling import Compiler
-from qcli.execute.journal import Counts, Entry
+from qcli.execute.record import Counts, Entry
 from qcli.execute.secrets import hide, redacted
 from qcli.execute.service import DamagedError, Order, Outcome, Packed, RefusedError, Status, TransientError
 

@@ -20,7 +20,7 @@ from qcli.circuit.program import Probabilities
 from qcli.circuit.tape import operation
 from qcli.device.record import Device
 from qcli.errors import QcliError
-from qcli.execute.journal import Counts, Entry
+from qcli.execute.record import Counts, Entry
 from qcli.execute.secrets import hide, redacted
 from qcli.execute.service import DamagedError, Order, Outcome, Packed, RefusedError, Status
 from qcli.files import nearest, write_json

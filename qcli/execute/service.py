@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qcli.circuit.program import Program
 from qcli.device.record import Device
 from qcli.errors import QcliError
-from qcli.execute.journal import Counts, Entry
+from qcli.execute.record import Counts, Entry
 from qcli.execute.secrets import redacted
 
 T = TypeVar("T")

@@ -13,7 +13,8 @@ from qcli.assess import talk
 from qcli.assess.on_hardware import Spending, identity
 from qcli.assess.talk import Charged, Inferred, talk_tables
 from qcli.assess.validate import validate_on_hardware
-from qcli.execute.journal import Circuit, Journal, Task
+from qcli.execute.journal import Journal
+from qcli.execute.record import Circuit, Task
 from tests.price.test_talk_table import TALK
 from tests.report import example
 from tests.standins.braket import BraketStandIn

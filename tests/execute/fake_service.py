@@ -22,8 +22,9 @@ from qcli.circuit.program import Program
 from qcli.circuit.trace import trace
 from qcli.device.record import Device
 from qcli.execute.hardware import Hardware
-from qcli.execute.journal import Counts, Entry, Journal
+from qcli.execute.journal import Journal
 from qcli.execute.reading import Reading
+from qcli.execute.record import Counts, Entry
 from qcli.execute.service import Order, Outcome, Pace, Packed, Status
 from qcli.price.sheet import terms
 from qcli.price.tariff import Terms

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from qcli.errors import QcliError
 from qcli.execute.hardware import Hardware, Progress
-from qcli.execute.journal import Counts, Journal
+from qcli.execute.journal import Journal
 from qcli.execute.reading import Reading
+from qcli.execute.record import Counts
 from qcli.execute.service import RefusedError, TransientError
 from qcli.price.tariff import PerSecond, ProgramSets
 from tests.execute.fake_service import (

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qcli.errors import QcliError
-from qcli.execute import journal as module
-from qcli.execute.journal import CLOSED, Circuit, Journal, Task
+from qcli.execute import journal_file
+from qcli.execute.journal import Journal
+from qcli.execute.record import CLOSED, Circuit, Task
 
 FORK = multiprocessing.get_context("fork")
 NANO = Decimal("1e-9")
@@ -80,7 +81,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def fast_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BUSY_S", 0.05)
+    monkeypatch.setattr(journal_file, "_BUSY_S", 0.05)
 
 
 def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -180,7 +181,7 @@ def test_a_journal_of_another_schema_is_refused_by_writers_and_readers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = filled(tmp_path)
-    monkeypatch.setattr(module, "SCHEMA", "qcli.journal/2")
+    monkeypatch.setattr("qcli.execute.journal.SCHEMA", "qcli.journal/2")
     with pytest.raises(QcliError, match=r"another schema: qcli\.journal/1"):
         opened(tmp_path)
     with pytest.raises(QcliError, match="another schema"):
@@ -474,7 +475,8 @@ import numpy as np, resource, sys
 from decimal import Decimal
 from pathlib import Path
 from qcli.errors import QcliError
-from qcli.execute.journal import Circuit, Journal, Task
+from qcli.execute.journal import Journal
+from qcli.execute.record import Circuit, Task
 path, most = Path(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 try:

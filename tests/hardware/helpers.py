@@ -18,7 +18,8 @@ from qcli.assess.on_hardware import Spending, hardware_folder
 from qcli.assess.validate import validate_on_hardware
 from qcli.errors import QcliError
 from qcli.execute import braket, compiling, ibm
-from qcli.execute.journal import Entry, Journal
+from qcli.execute.journal import Journal
+from qcli.execute.record import Entry
 from qcli.train.run import Run
 from tests.standins.braket import BraketStandIn
 from tests.standins.ibm import IbmStandIn

@@ -13,7 +13,7 @@ import pytest
 from qcli.assess.jobs import jobs, wait
 from qcli.assess.on_hardware import rescore
 from qcli.errors import QcliError
-from qcli.execute import journal as journals
+from qcli.execute import journal_file
 from qcli.execute.journal import Journal
 from tests.cli.helpers import qcli
 from tests.hardware.helpers import FEZ, FOREVER, GARNET, INFERENCES, PATIENCE_S, SHOTS, Ends, undisturbed
@@ -125,7 +125,7 @@ def half_done(table):
 def test_a_journal_that_another_process_holds(bench):
     table = bench()
     half_done(table)
-    table.patch.setattr(journals, "_BUSY_S", 0.1)
+    table.patch.setattr(journal_file, "_BUSY_S", 0.1)
     with closing(sqlite3.connect(table.folder / "journal.sqlite")) as other:
         other.execute("BEGIN IMMEDIATE")
         table.fails(Ends(1, ["another process holds the journal"]))
