@@ -9,12 +9,12 @@ from typing import Any
 
 from qcli.assess.on_hardware import identity, load_calibration, recorded
 from qcli.errors import QcliError
-from qcli.execute.hardware import Hardware
 from qcli.execute.journal import Journal
 from qcli.execute.pennylane import is_pennylane
 from qcli.execute.record import Entry
 from qcli.execute.select import ServiceOptions, service
 from qcli.execute.service import Pace
+from qcli.execute.tasks import Tasks
 from qcli.files import nearest
 from qcli.price.sheet import load_sheets, terms
 from qcli.train.run import Run
@@ -101,25 +101,25 @@ def wait(
                 "--device",
                 f"run it again, it resumes: qcli validate-on-hardware {run} --device {name}",
             )
-        with _hardware(run, name, services or ServiceOptions()) as hardware:
+        with _tasks(run, name, services or ServiceOptions()) as tasks:
             if cancel:
-                hardware.cancel(hardware.journal.entries(only_open=True))
-            while still := _collected(hardware, cancel):
+                tasks.cancel(tasks.journal.entries(only_open=True))
+            while still := _collected(tasks, cancel):
                 on_open(name, still)
                 time.sleep(pace.poll_s)
 
 
-def _collected(hardware: Hardware, cancelling: bool) -> int:
+def _collected(tasks: Tasks, cancelling: bool) -> int:
     try:
-        return hardware.collect()
+        return tasks.collect()
     except QcliError as error:
         if cancelling and "was cancelled" in error.what:
-            return sum(1 for _ in hardware.journal.entries(only_open=True))
+            return sum(1 for _ in tasks.journal.entries(only_open=True))
         raise
 
 
 @contextmanager
-def _hardware(path: Path, device: str, services: ServiceOptions) -> Iterator[Hardware]:
+def _tasks(path: Path, device: str, services: ServiceOptions) -> Iterator[Tasks]:
     run = Run.open(path)
     folder = path / "hardware" / device.replace("/", "-")
     request = recorded(folder)
@@ -133,7 +133,7 @@ def _hardware(path: Path, device: str, services: ServiceOptions) -> Iterator[Har
     entry = terms(device, load_sheets(contracts=request.contracts))
     journal = Journal(folder / "journal.sqlite", device, identity(run))
     try:
-        yield Hardware(device, client, journal, entry, request.plan or "separate")
+        yield Tasks(device, client, journal, entry)
     finally:
         journal.close()
 

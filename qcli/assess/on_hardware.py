@@ -150,9 +150,9 @@ def validate(
         )
         keep(question.forecast, question.folder / "foreseen.json")
         hardware = _hardware(question, client, journal, cap, on_progress)
-        hardware.closed = closed
+        hardware.tasks.closed = closed
         if spending.pay_again:
-            hardware.give_up_quarantined()
+            hardware.tasks.give_up_quarantined()
         verdict = _canary(question, hardware, on_step)
         on_step(f"running on {request.device}")
         measured = _measure(question, hardware)

@@ -96,7 +96,7 @@ def validate(
         write_json(folder / "validation.json", question.request.model_dump(by_alias=True, mode="json"))
         hardware = _hardware(question, client, journal)
         if spending.pay_again:
-            hardware.give_up_quarantined()
+            hardware.tasks.give_up_quarantined()
         on_step(f"running on {device}")
         return _assess(question, hardware, simulated)
     finally:

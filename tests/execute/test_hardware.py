@@ -45,7 +45,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 def keys_of(device: Hardware, wanted: Reading) -> list[str]:
-    return [order.key for order, _ in device._orders(wanted)]
+    return [order.key for order, _ in device._names.orders(wanted)]
 
 
 def check_read(device: Hardware, readings: list[Reading]) -> None:
@@ -410,7 +410,7 @@ def test_giving_up_a_task_that_may_be_running_counts_it_as_paid(tmp_path: Path) 
     device = hardware(tmp_path, service)
     with pytest.raises(QcliError):
         device.read(wanted)
-    device.give_up_quarantined()
+    device.tasks.give_up_quarantined()
     check_read(device, wanted)
     assert device.journal.committed() == 2 * task_usd(3, 100)
 
@@ -424,7 +424,7 @@ def test_while_the_device_is_closed_what_is_under_way_is_collected_and_nothing_i
     with pytest.raises(CrashError):
         hardware(tmp_path, service).read(wanted)
     device = hardware(tmp_path, service)
-    device.closed = refusal()
+    device.tasks.closed = refusal()
     check_read(device, wanted)
     with pytest.raises(QcliError, match="the device is offline"):
         device.read([reading(5)])
@@ -435,11 +435,11 @@ def test_while_the_device_is_closed_what_was_recorded_but_not_sent_waits(tmp_pat
     cloud, wanted = Cloud(), [reading(3)]
     assert read_until_crash(tmp_path, cloud, wanted, 3)
     device = hardware(tmp_path, FakeService(cloud))
-    device.closed = refusal()
+    device.tasks.closed = refusal()
     with pytest.raises(QcliError, match="the device is offline"):
         device.read(wanted)
     assert not cloud.sent
-    device.closed = None
+    device.tasks.closed = None
     check_read(device, wanted)
 
 
@@ -500,11 +500,11 @@ def test_cancelling_asks_the_vendor_and_withdraws_what_was_never_sent(tmp_path: 
     assert read_until_crash(tmp_path, cloud, [reading(5)], 3)
     device = hardware(tmp_path, service)
     assert [entry.state for entry in device.journal.entries()] == ["submitted", "intent"]
-    device.cancel(list(device.journal.entries(only_open=True)))
+    device.tasks.cancel(list(device.journal.entries(only_open=True)))
     assert cloud.sizes == [3], "nothing is submitted to be cancelled"
     next(iter(cloud.sent.values())).polls = 0
     with pytest.raises(QcliError, match="was cancelled"):
-        device.collect()
+        device.tasks.collect()
     assert [entry.state for entry in device.journal.entries()] == ["cancelled", "cancelled"]
     assert device.journal.committed() == 0
 
@@ -557,7 +557,7 @@ def test_a_damaged_result_is_quarantined_its_cost_counted_and_blocks_until_given
         assert device.journal.committed() == task_usd(3, 100)
     assert cloud.sizes == [3]
     cloud.alter = lambda sent, counts: counts
-    device.give_up_quarantined()
+    device.tasks.give_up_quarantined()
     assert device.journal.committed() == task_usd(3, 100)
     check_read(device, wanted)
     assert cloud.sizes == [3, 3]
@@ -585,7 +585,7 @@ def test_a_quarantined_result_that_turns_out_well_costs_nothing_more(tmp_path: P
     check_read(device, wanted)
     assert cloud.sizes == [3]
     assert device.journal.committed() == task_usd(3, 100)
-    device.give_up_quarantined()
+    device.tasks.give_up_quarantined()
     assert [entry.state for entry in device.journal.entries()] == ["done"]
 
 
@@ -780,7 +780,7 @@ def test_collecting_learns_what_was_not_known_of_the_cost(tmp_path: Path) -> Non
     device = hardware(tmp_path, FakeService(cloud), "job", BOSTON)
     device.read([reading(2)])
     cloud.usage = 3.0
-    assert device.collect() == 0
+    assert device.tasks.collect() == 0
     assert device.journal.committed() == 3 * price(BOSTON)
 
 
@@ -848,8 +848,8 @@ def test_a_task_recorded_by_one_process_is_submitted_by_whichever_comes_first(tm
     assert read_until_crash(tmp_path, cloud, wanted, 3)
     slow, fast = hardware(tmp_path, FakeService(cloud)), hardware(tmp_path, FakeService(cloud))
     (entry,) = slow.journal.entries()
-    fast.collect()
-    slow._submit(entry.token)
+    fast.tasks.collect()
+    slow.tasks.submit(entry.token)
     assert cloud.requests["submit"] == 1
     check_read(slow, wanted)
 
