@@ -13,7 +13,7 @@ import braket.aws
 import qiskit_ibm_runtime
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
-from qcli.assess.on_hardware import Spending
+from qcli.assess.question import Spending
 from qcli.assess.validate import validate_on_hardware
 from qcli.compile.transpile import _stages
 from qcli.device.catalogue import catalogue

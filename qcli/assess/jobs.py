@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qcli.assess.on_hardware import identity, load_calibration, recorded
+from qcli.assess.question import identity, load_calibration, recorded
 from qcli.errors import QcliError
 from qcli.execute.journal import Journal
 from qcli.execute.pennylane import is_pennylane

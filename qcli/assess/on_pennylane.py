@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from qcli.assess.document import assessment, samples
 from qcli.assess.inference import Inference, infer
 from qcli.assess.measured import measure
-from qcli.assess.on_hardware import Spending, hardware_folder, identity, recorded
+from qcli.assess.question import Spending, hardware_folder, identity, recorded
 from qcli.assess.request import Request
 from qcli.assess.spent import spent
 from qcli.errors import QcliError

@@ -12,7 +12,7 @@ from qcli.assess.bill import separate_usd
 from qcli.assess.document import assessment, samples
 from qcli.assess.inference import Inference, OnSamples, infer
 from qcli.assess.measured import Measured, expected_revisits, measure, plan_stages
-from qcli.assess.on_hardware import check_width, hardware_folder
+from qcli.assess.question import check_width, hardware_folder
 from qcli.assess.request import Request, Stages, parse_for
 from qcli.device.record import Device
 from qcli.errors import QcliError

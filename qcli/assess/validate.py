@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from qcli.assess import on_hardware, on_pennylane
+from qcli.assess import on_hardware, on_pennylane, scored
 from qcli.assess.inference import OnSamples
-from qcli.assess.on_hardware import Spending, hardware_folder
+from qcli.assess.question import Spending, hardware_folder
 from qcli.assess.rehearse import rehearse, simulate
 from qcli.assess.request import Request
 from qcli.errors import QcliError
@@ -109,7 +109,7 @@ def rescore(run: Run, device: str, on_step: Callable[[str], None] = lambda step:
     Raises:
         QcliError: no validation is recorded, or it is not complete.
     """
-    again = on_pennylane.rescore if is_pennylane(device) else on_hardware.rescore
+    again = on_pennylane.rescore if is_pennylane(device) else scored.rescore
     return again(run, device, on_step)
 
 

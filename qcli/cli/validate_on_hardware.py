@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from qcli.assess.on_hardware import Spending
+    from qcli.assess.question import Spending
 
 
 def validate_on_hardware(
@@ -122,7 +122,8 @@ def validate_on_hardware(
     qcli validate-on-hardware runs/first --device pennylane:lightning.qubit --device-option seed=7
     qcli validate-on-hardware runs/first --device emulator/fez --mitigation readout --shots 2000 --json
     """
-    from qcli.assess.on_hardware import DRY_RUN, hardware_folder
+    from qcli.assess.on_hardware import DRY_RUN
+    from qcli.assess.question import hardware_folder
     from qcli.assess.validate import validate_on_hardware as validate
     from qcli.cli.console import answer, note, progress
     from qcli.cli.train import pairs
@@ -207,7 +208,7 @@ def _spending(
     instance: str | None,
 ) -> "Spending":
     from qcli.assess.canary import SAMPLES
-    from qcli.assess.on_hardware import Spending
+    from qcli.assess.question import Spending
     from qcli.execute.braket import BraketOptions
     from qcli.execute.ibm import IbmOptions
     from qcli.execute.select import ServiceOptions

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from qcli import QcliError
-from qcli.assess.on_hardware import DRY_RUN, Spending, rescore
+from qcli.assess.on_hardware import DRY_RUN
+from qcli.assess.question import Spending
+from qcli.assess.scored import rescore
 from qcli.assess.validate import validate_on_hardware
 from qcli.execute.journal import Journal
 from qcli.price import ledger

@@ -10,7 +10,7 @@ import pytest
 
 from qcli import QcliError, Run
 from qcli.assess import talk
-from qcli.assess.on_hardware import Spending, identity
+from qcli.assess.question import Spending, identity
 from qcli.assess.talk import Charged, Inferred, talk_tables
 from qcli.assess.validate import validate_on_hardware
 from qcli.execute.journal import Journal

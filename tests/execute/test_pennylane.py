@@ -12,7 +12,7 @@ from pennylane.exceptions import DeviceError
 
 from qcli import QcliError
 from qcli.assess.jobs import wait
-from qcli.assess.on_hardware import Spending
+from qcli.assess.question import Spending
 from qcli.assess.validate import rescore, validate_on_hardware
 from qcli.circuit import measure
 from qcli.circuit.program import Probabilities

@@ -13,8 +13,8 @@ import pytest
 from botocore import loaders
 from qiskit_ibm_runtime import ibm_backend
 
-from qcli.assess import foreseen, on_hardware
-from qcli.assess.on_hardware import Spending, hardware_folder
+from qcli.assess import foreseen, on_hardware, scored
+from qcli.assess.question import Spending, hardware_folder
 from qcli.assess.validate import validate_on_hardware
 from qcli.errors import QcliError
 from qcli.execute import braket, compiling, ibm
@@ -242,8 +242,8 @@ _SLOW: list[tuple[Any, str, Callable[..., tuple[Any, ...]]]] = [
         lambda run, device, count, shots, *rest, **days: (*_of(device), count, shots),
     ),
     (on_hardware, "foresee", lambda model, x, classes, device, shots, *rest: (*_of(device), len(x), shots)),
-    (on_hardware, "split_error", lambda model, x, classes, device, *rest: (*_of(device), len(x))),
-    (on_hardware, "compile_for", lambda circuit, device: (*_of(device), circuit.program.key)),
+    (scored, "split_error", lambda model, x, classes, device, *rest: (*_of(device), len(x))),
+    (scored, "compile_for", lambda circuit, device: (*_of(device), circuit.program.key)),
     (compiling, "Circuits", _of),
     (
         ibm_backend,

@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from qcli.assess.jobs import jobs, wait
-from qcli.assess.on_hardware import rescore
+from qcli.assess.scored import rescore
 from qcli.errors import QcliError
 from qcli.execute import journal_file
 from qcli.execute.journal import Journal

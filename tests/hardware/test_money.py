@@ -11,7 +11,8 @@ from unittest import mock
 
 import pytest
 
-from qcli.assess.on_hardware import DRY_RUN, rescore
+from qcli.assess.on_hardware import DRY_RUN
+from qcli.assess.scored import rescore
 from tests.cli.helpers import qcli
 from tests.hardware.helpers import (
     CANARY,
