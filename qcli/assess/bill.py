@@ -8,8 +8,9 @@ from typing import Any
 from qcli.assess.measured import expected_revisits
 from qcli.assess.request import Request
 from qcli.errors import QcliError
-from qcli.price.bill import EXACT
+from qcli.price.bill import EXACT, Plan
 from qcli.price.plans import cheapest, plans
+from qcli.price.policy import Policy
 from qcli.price.record import Call
 from qcli.price.submission import charge, not_run, packed
 from qcli.price.tariff import PerSecond, PerTask, Terms
@@ -85,8 +86,8 @@ def bill(calls: Sequence[Call], request: Request, mitigation: Mitigation, terms:
     return Bill(plan, tuple(steps))
 
 
-def choose_plan(work: Workload, terms: Terms, asked: str | None) -> str:
-    """The cheapest way to submit that is known here, or the one asked for.
+def choose_plan(work: Workload, terms: Terms, asked: str | None, policy: Policy | None = None) -> Plan:
+    """The one asked for, or the cheapest way to submit that is known here: of those that the policy allows, if any.
 
     Raises:
         QcliError: the device is not submitted to, or does not take the plan.
@@ -95,14 +96,15 @@ def choose_plan(work: Workload, terms: Terms, asked: str | None) -> str:
         raise not_run(terms.name)
     offered = [each for each in plans(work, terms) if each.name in PLANS]
     if asked is not None:
-        if asked not in {each.name for each in offered}:
-            names = ", ".join(each.name for each in offered)
-            raise QcliError(f"plan {asked!r} on {terms.name}", "--plan", f"choose from {names}")
-        return asked
-    best = cheapest(offered)
+        by_name = {each.name: each for each in offered}
+        if asked not in by_name:
+            raise QcliError(f"plan {asked!r} on {terms.name}", "--plan", f"choose from {', '.join(by_name)}")
+        return by_name[asked]
+    allowed = [each for each in offered if policy is None or policy.allows_plan(each.name)]
+    best = cheapest(allowed) or cheapest(offered)
     if best is None:
         raise QcliError(f"no plan of {terms.name} may be chosen", "--plan", "name one with --plan")
-    return best.name
+    return best
 
 
 def separate_usd(work: Workload, entry: Terms) -> Decimal:

@@ -18,6 +18,7 @@ from qcli.assess.question import (
     identity,
     known_record,
     question_of,
+    refusal,
 )
 from qcli.assess.request import Request, Vendor, parse_for
 from qcli.assess.scored import assess, hardware_of, measured_on, to_ledger
@@ -50,7 +51,7 @@ def validate(
         The assessment, or a dry run (`"schema": "qcli.dry-run/1"`) where nothing may be spent.
 
     Raises:
-        QcliError: bad input (2), the cap (3), the canary (4), or a fault of the service (1).
+        QcliError: bad input (2), the cap or the policy (3), the canary (4), or a fault of the service (1).
     """
     on_step("reading the bill")
     device = known_record(run, request.device)
@@ -72,6 +73,9 @@ def validate(
         device = _calibration(run, client, device, spending.recalibrate)
     client.use(device)
     question = question_of(run, request, spending, device)
+    refused = refusal(question, cap)
+    if refused and not (question.folder / "journal.sqlite").is_file():
+        raise refused
     journal = Journal(question.folder / "journal.sqlite", request.device, identity(run))
     try:
         if not journal.committed() and question.bill.usd_high > cap:
@@ -81,7 +85,7 @@ def validate(
         )
         keep(question.forecast, question.folder / "foreseen.json")
         hardware = hardware_of(question, client, journal, cap, on_progress)
-        hardware.tasks.closed = closed
+        hardware.tasks.closed = closed or refused
         if spending.pay_again:
             hardware.tasks.give_up_quarantined()
         verdict = _canary(question, hardware, on_step)
@@ -113,6 +117,8 @@ def _dry_run(question: Question) -> dict[str, Any]:
         "adaptive": request.stages.model_dump() if request.stages else None,
         "bill": question.bill.to_json(),
         "already_committed": f"{committed:f}",
+        "policy": question.policy
+        and {"path": str(question.policy.path), "breaches": [str(each) for each in question.breaches]},
         "calibrated_on": question.device.calibrated_on.isoformat(),
         "price_verified_on": question.terms.verified_on.isoformat(),
         "forecast": {

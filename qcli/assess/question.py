@@ -1,6 +1,6 @@
 """What a validation on a real device is about, before anything is submitted; and where it is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,9 @@ from qcli.errors import QcliError
 from qcli.execute.select import ServiceOptions
 from qcli.files import read_json, sha256
 from qcli.forecast.shots import check_shots
+from qcli.price.bill import Plan, per
 from qcli.price.plans import shots_range
+from qcli.price.policy import Breach, Policy, breaches
 from qcli.price.record import Call, record
 from qcli.price.sheet import load_sheets, terms
 from qcli.price.subject import Subject, inference
@@ -43,6 +45,7 @@ class Spending:
         recalibrate: compile what is not submitted yet for today's calibration.
         pay_again: submit again what was quarantined.
         services: how to reach the vendors.
+        policy: the team's; what is against it is not submitted.
     """
 
     max_cost: Decimal | None = None
@@ -52,6 +55,7 @@ class Spending:
     recalibrate: bool = False
     pay_again: bool = False
     services: ServiceOptions = field(default_factory=ServiceOptions)
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,8 @@ class Question:
     vendor: Vendor
     bill: Bill
     forecast: Foreseen
+    policy: Policy | None
+    breaches: tuple[Breach, ...]
 
     @property
     def classes(self) -> int:
@@ -97,10 +103,12 @@ def question_of(run: Run, request: Request, spending: Spending, device: Device) 
     mitigation, vendor = parse_for(request.mitigation, device, hardware=True)
     _check_compatible(request, mitigation, vendor, device)
     work = mitigated(inference(subject, request.inferences, request.shots, {}), mitigation)
-    plan = choose_plan(replace(work, debias=vendor.debias), entry, spending.plan)
+    chosen = choose_plan(replace(work, debias=vendor.debias), entry, spending.plan, spending.policy)
     kept = hardware_folder(run, request.device) / "foreseen.json"
     forecast = foreseen(run, device, request.inferences, request.shots, kept)
-    asked = request.model_copy(update={"plan": plan, "canary": min(spending.canary, request.inferences)})
+    asked = request.model_copy(
+        update={"plan": chosen.name, "canary": min(spending.canary, request.inferences)}
+    )
     if request.adaptive and request.stages is None:
         before = recorded(hardware_folder(run, request.device))
         same = before and (before.max_flips, before.shots) == (request.max_flips, request.shots)
@@ -115,6 +123,7 @@ def question_of(run: Run, request: Request, spending: Spending, device: Device) 
             shots_range(entry),
         )
         asked = asked.model_copy(update={"stages": stages})
+    planned = bill(calls, asked, mitigation, entry, chosen.name)
     return Question(
         run=run,
         request=asked,
@@ -126,8 +135,38 @@ def question_of(run: Run, request: Request, spending: Spending, device: Device) 
         calls=calls,
         mitigation=mitigation,
         vendor=vendor,
-        bill=bill(calls, asked, mitigation, entry, plan),
+        bill=planned,
         forecast=forecast,
+        policy=spending.policy,
+        breaches=_breaches(spending.policy, request, planned, chosen),
+    )
+
+
+def _breaches(policy: Policy | None, request: Request, planned: Bill, chosen: Plan) -> tuple[Breach, ...]:
+    if policy is None:
+        return ()
+    high = planned.usd_high
+    high_s = chosen.time.high_s if chosen.time else None
+    return breaches(policy, request.device, planned.plan, high, per(high, request.inferences), high_s)
+
+
+def refusal(question: Question, cap: Decimal) -> QcliError | None:
+    """By the team's policy: of device, plan or bill, or of a cap under which more could be spent than it allows."""
+    policy, found = question.policy, list(question.breaches)
+    if policy is None:
+        return None
+    most = policy.max_usd
+    if most is not None and cap > most and all(each.rule != "max_usd" for each in found):
+        found.append(Breach("max_usd", f"{most:,f} USD", f"a cap of {cap:,f} USD"))
+    return against_policy(question.request.device, str(policy.path), map(str, found)) if found else None
+
+
+def against_policy(device: str, path: str, found: Iterable[str]) -> QcliError:
+    return QcliError(
+        f"{device}: {'; '.join(found)}",
+        path,
+        "ask for fewer inferences or shots, a lower --max-cost or another device; or change the rule",
+        exit_code=3,
     )
 
 

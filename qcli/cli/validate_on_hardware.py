@@ -94,6 +94,10 @@ def validate_on_hardware(
             "--unpriced", help="pennylane: run although qcli can neither price nor cap what it costs."
         ),
     ] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Spending rules on real devices; default: the nearest qcli.toml."),
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="AWS: profile of your configuration.")] = None,
     s3: Annotated[
         str | None,
@@ -122,12 +126,17 @@ def validate_on_hardware(
     qcli validate-on-hardware runs/first --device pennylane:lightning.qubit --device-option seed=7
     qcli validate-on-hardware runs/first --device emulator/fez --mitigation readout --shots 2000 --json
     """
+    from dataclasses import replace
+
     from qcli.assess.on_hardware import DRY_RUN
-    from qcli.assess.question import hardware_folder
+    from qcli.assess.question import against_policy, hardware_folder
     from qcli.assess.validate import validate_on_hardware as validate
     from qcli.cli.console import answer, note, progress
     from qcli.cli.train import pairs
     from qcli.execute.pennylane import option_value
+    from qcli.execute.select import is_hardware
+    from qcli.price.policy import find_policy
+    from qcli.price.sheet import load_sheets
     from qcli.report.hardware import dry_run_table
     from qcli.report.html import write_report
     from qcli.report.tables import assessment_table
@@ -137,6 +146,8 @@ def validate_on_hardware(
     spending = _spending(
         max_cost, 0 if no_canary else canary, plan, recalibrate, pay_again, profile, s3, account, instance
     )
+    if is_hardware(device):
+        spending = replace(spending, policy=find_policy(policy, load_sheets().devices))
     asked: dict[str, Any] = {
         "inferences": inferences,
         "shots": shots,
@@ -176,7 +187,7 @@ def validate_on_hardware(
 
     try:
         content = run_it(spending)
-        if content["schema"] == DRY_RUN and submit:
+        if content["schema"] == DRY_RUN and submit and not _breaches(content):
             answer(content, [dry_run_table(content)], as_json=False)
             cap = _confirmed(content)
             content = run_it(_with_cap(spending, cap))
@@ -185,6 +196,8 @@ def validate_on_hardware(
         raise
     if content["schema"] == DRY_RUN:
         answer(content, [dry_run_table(content)], json_)
+        if found := _breaches(content):
+            raise against_policy(device, content["policy"]["path"], found)
         asked_usd = _cents_up(content["bill"]["usd_high"])
         note(f"nothing was submitted. To submit: --max-cost {asked_usd}, or --submit to be asked")
         return
@@ -194,6 +207,11 @@ def validate_on_hardware(
     note(
         f"samples: {hardware_folder(opened, content['device']) / 'samples.csv'}\nreport: {write_report(opened.path)}"
     )
+
+
+def _breaches(content: dict[str, Any]) -> list[str]:
+    """Of a dry run, against the policy."""
+    return content["policy"]["breaches"] if content["policy"] else []
 
 
 def _spending(

@@ -50,6 +50,8 @@ def _foot(content: Mapping[str, Any]) -> str:
     if content["already_committed"] != "0":
         known = text.usd(content["already_committed"])
         lines.append(f"{known} USD are paid or reserved in the journal; what it holds is not paid for again")
+    if policy := content["policy"]:
+        lines += [f"against the policy: {each}" for each in policy["breaches"]]
     if seen := content["forecast"]:
         lines.append(
             f"forecast: {text.percent(seen['accuracy'])} accuracy "

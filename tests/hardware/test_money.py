@@ -201,13 +201,81 @@ def test_qcli_assess_needs_no_account(bench):
     assert content["hardware"] == first["hardware"]
 
 
+def rules(folder, text):
+    path = folder / "qcli.toml"
+    path.write_text(f"[policy]\n{text}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('max_usd = "1.15"', "max_usd 1.15 USD: found 1.16 USD (upper end)"),
+        ('max_usd = "50"', "max_usd 50 USD: found a cap of 100 USD"),
+        ('max_usd_per_inference = "0.1"', "max_usd_per_inference 0.10 USD: found 0.19 USD"),
+        ('devices = ["ibm/*"]', "devices ibm/*: found braket/garnet"),
+        ('plans = ["job"]', "plans job: found"),
+        ("deadline_s = 0", "deadline_s 0 s: found"),
+    ],
+)
+def test_what_is_against_the_policy_is_refused_before_anything_is_submitted(bench, tmp_path, text, said):
+    table = bench()
+    result = qcli(command(table, "--max-cost 100 --policy", str(rules(tmp_path, text))))
+    assert result.code == 3, result.err
+    assert said in result.what
+    assert "change the rule" in result.err
+    assert table.stand_in.submissions == 0
+    assert not (table.folder / "journal.sqlite").exists()
+
+
+@BOTH
+def test_the_nearest_policy_holds_for_a_dry_run_too(bench, device, tmp_path):
+    table = bench(device)
+    rules(tmp_path, 'max_usd = "0.05"')
+    table.patch.chdir(tmp_path)
+    for more in ((), ("--submit",)):  # nobody is asked to confirm what is refused
+        result = qcli(command(table, *more))
+        assert result.code == 3
+        assert "max_usd 0.05 USD: found" in result.what
+        assert "against the policy: max_usd" in result.out
+    content = json.loads(qcli(command(table, "--json")).out)
+    assert len(content["policy"]["breaches"]) == 1
+    assert not table.stand_in.calls
+
+
+def test_the_cheapest_plan_is_one_that_the_policy_allows(bench, tmp_path):
+    table = bench()
+    result = qcli(command(table, "--json --policy", str(rules(tmp_path, 'plans = ["separate"]'))))
+    assert result.code == 0
+    content = json.loads(result.out)
+    assert content["bill"]["plan"] == "separate"
+    assert content["policy"]["breaches"] == []
+
+
+def test_a_policy_that_came_later_keeps_what_is_paid_and_stops_the_rest(bench, tmp_path):
+    table = bench()
+    table.stand_in.faults.append(Fault("CreateQuantumTask", "DeviceOfflineException", FOREVER, after=1))
+    table.fails(Ends(1, ["offline"]))
+    table.stand_in.faults.clear()
+    later = rules(tmp_path, 'devices = ["ibm/*"]')
+    line = command(table, "--max-cost 20 --policy", str(later))
+    result = qcli(line)
+    assert result.code == 3
+    assert "devices ibm/*: found braket/garnet" in result.what
+    assert table.stand_in.submissions == 1
+    table.validate()
+    table.check_ended()
+    assert qcli(line).code == 0  # all is in the journal
+    assert table.stand_in.submissions == 2
+
+
 @pytest.mark.slow
 def test_two_at_once_on_one_run_directory_submit_every_circuit_once(bench):
     table = bench(plan="separate", queue_s=0.5)
     line = command(table, "--plan separate --max-cost", str(undisturbed(GARNET, "separate", ()).usd))
     script = [sys.executable, "-c", "from qcli.cli.main import run; run()", *line.split()]
     both = [subprocess.Popen(script, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
-    said = [process.communicate(timeout=300)[1].decode() for process in both]
+    said = [process.communicate(timeout=900)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     table.check_ended()
     assert table.stand_in.submissions == INFERENCES

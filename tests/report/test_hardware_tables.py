@@ -35,7 +35,15 @@ def dry_run(**changed: Any) -> dict[str, Any]:
         "price_verified_on": "2026-09-11",
         "forecast": {"accuracy": 0.961, "low": 0.826, "high": 0.988, "simulated": 0.958},
         "adaptive": None,
+        "policy": None,
     } | changed
+
+
+def test_a_dry_run_says_what_is_against_the_policy() -> None:
+    policy = {"path": "qcli.toml", "breaches": ["max_usd 20.00 USD: found 36.27 USD (upper end)"]}
+    output = " ".join(shown(dry_run_table(dry_run(policy=policy)), 110).split())
+    assert "against the policy: max_usd 20.00 USD: found 36.27 USD (upper end)" in output
+    assert "policy" not in shown(dry_run_table(dry_run(policy=policy | {"breaches": []})), 110)
 
 
 def job(**changed: Any) -> dict[str, Any]:
