@@ -19,7 +19,8 @@ SlurmOption = Annotated[
     typer.Option(
         "--slurm",
         metavar="KEY=VALUE",
-        help="partition, account, qos, time_s, cpus, gpus, memory_gb, nodes, tasks_per_node, width or setup; may be repeated.",
+        help="partition, account, qos, time_s, cpus, gpus, memory_gb, nodes, tasks_per_node, width or setup; "
+        "may be repeated.",
     ),
 ]
 

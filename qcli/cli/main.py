@@ -18,6 +18,7 @@ from qcli.cli.forecast import app as forecast
 from qcli.cli.jobs import app as jobs
 from qcli.cli.ledger import ledger
 from qcli.cli.prices import app as prices
+from qcli.cli.progress import app as progress
 from qcli.cli.report import report
 from qcli.cli.sweep import sweep
 from qcli.cli.train import train
@@ -38,6 +39,7 @@ app.add_typer(devices, name="devices")
 app.add_typer(forecast, name="forecast")
 app.add_typer(jobs, name="jobs")
 app.add_typer(prices, name="prices")
+app.add_typer(progress, name="progress")
 
 
 def _version(show: bool) -> None:

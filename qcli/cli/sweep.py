@@ -85,9 +85,9 @@ def sweep(
     from qcli.cli.console import answer, note, progress
     from qcli.cli.executors import jobs_of, resources_of
     from qcli.cli.train import pairs
+    from qcli.report.search import search_tables
     from qcli.search.document import document
     from qcli.search.run import begin, search
-    from qcli.report.search import search_tables
 
     if (model is None) == (resume is None):
         raise QcliError(

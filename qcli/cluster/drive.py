@@ -89,6 +89,7 @@ def drive(
 
 def _remembered(work: Work, jobs: Jobs, log: Log) -> _Known:
     known = _Known()
+    unsure: dict[str, Any] | None = None
     for event in log.events("submitting", "submitted", "ended"):
         if event["work"] != work.name:
             continue
@@ -101,7 +102,7 @@ def _remembered(work: Work, jobs: Jobs, log: Log) -> _Known:
                 _start(known, event["jobs"], event["keys"])
             case "ended":
                 _end(known, event["jobs"])
-    if known.submissions and unsure is not None:
+    if unsure is not None:
         found = jobs.find(unsure["name"], len(unsure["keys"]))
         if found is not None:
             log.append("submitted", work=work.name, name=unsure["name"], keys=unsure["keys"], jobs=found)

@@ -22,7 +22,7 @@ def read_progression(path: Path) -> Progression:
     """The progression in `path`.
 
     Raises:
-        QcliError: there is no such file, it is not TOML, a key is unknown, or a value of the wrong type or out of range.
+        QcliError: there is no such file, it is not TOML, a key is unknown, or a value is of a wrong type or range.
     """
     try:
         text = path.read_text(encoding="utf-8")

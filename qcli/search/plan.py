@@ -21,7 +21,7 @@ DIRECTIONS: dict[Objective, Literal["maximize", "minimize"]] = {
     "forecast": "maximize",
     "usd": "minimize",
 }
-SHOTS = "shots"
+SHOTS, REPETITION = "shots", "repetition"
 ON_DEVICE: tuple[Objective, ...] = ("gates", "forecast", "usd")
 
 
@@ -30,7 +30,8 @@ class Plan(BaseModel):
 
     Attributes:
         options: of the model, as text; settings: of the training; both hold for all trials.
-        space: what is varied, of either.
+        space: what is varied, of either; `repetition` varies the seed of weights and order, with the split as it is.
+        listed: just these points of the space are tried, and nothing is drawn.
         generation: trials that are drawn together. What a trial is depends only on generations before its own, so that
             the same search has the same trials however many run at once, and after whatever went wrong.
         prune: end a trial that is worse on validation data than the median of earlier generations' at its epoch.
@@ -48,6 +49,7 @@ class Plan(BaseModel):
     options: dict[str, str] = Field(default_factory=dict)
     settings: Settings = Settings()
     space: Space = Field(min_length=1)
+    listed: tuple[Point, ...] = ()
     sampler: Sampler = "tpe"
     trials: int = Field(20, ge=1)
     generation: int = Field(8, ge=1)
@@ -74,7 +76,8 @@ class Plan(BaseModel):
     @property
     def batches(self) -> list[range]:
         """Numbers of trials, generation by generation; only TPE and pruning look back."""
-        size = self.generation if self.sampler == "tpe" or self.prune else self.trials
+        looks_back = self.prune or (self.sampler == "tpe" and not self.listed)
+        size = self.generation if looks_back else self.trials
         return [range(start, min(start + size, self.trials)) for start in range(0, self.trials, size)]
 
     def settings_at(self, point: Mapping[str, Value]) -> Settings:
@@ -94,7 +97,9 @@ class Plan(BaseModel):
     def options_at(self, point: Mapping[str, Value]) -> dict[str, str]:
         """Of the model, as text."""
         own = {
-            name: str(value) for name, value in point.items() if name not in (*Settings.model_fields, SHOTS)
+            name: str(value)
+            for name, value in point.items()
+            if name not in (*Settings.model_fields, SHOTS, REPETITION)
         }
         return self.options | own
 
@@ -104,6 +109,15 @@ class Plan(BaseModel):
         if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
             raise QcliError(f"{shots!r} shots", "the search space, shots", "give whole positive numbers")
         return shots
+
+    def repetition_at(self, point: Mapping[str, Value]) -> int:
+        """Raises QcliError where it is not a whole number from 0."""
+        found = point.get(REPETITION, 0)
+        if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+            raise QcliError(
+                f"repetition {found!r}", "the search space, repetition", "give whole numbers from 0"
+            )
+        return found
 
     def save(self, folder: Path) -> None:
         write_json(folder / "search.json", self.model_dump(by_alias=True, mode="json"))
@@ -138,7 +152,10 @@ def check(plan: Plan, features: int, classes: int) -> Plan:
     for point in corners(plan.space):
         plan.settings_at(point)
         plan.shots_at(point)
+        plan.repetition_at(point)
         _build(plan, source, point, features, classes)
+    if plan.listed:
+        return plan.model_copy(update={"trials": len(plan.listed)})
     if plan.sampler == "grid":
         return plan.model_copy(update={"trials": min(plan.trials, len(grid(plan.space)))})
     return plan

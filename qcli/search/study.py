@@ -77,8 +77,8 @@ def points(plan: Plan, numbers: Iterable[int], earlier: "Sequence[FrozenTrial]")
     """
     from optuna.samplers import RandomSampler, TPESampler
 
-    if plan.sampler == "grid":
-        combinations = grid(plan.space)
+    if plan.listed or plan.sampler == "grid":
+        combinations = plan.listed or grid(plan.space)
         return [combinations[number] for number in numbers]
     drawn = []
     for number in numbers:

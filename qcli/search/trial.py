@@ -80,17 +80,18 @@ def _train(plan: Plan, study: "Study", path: Path, number: int) -> tuple[list[fl
     batch = next(batch for batch in plan.batches if number in batch)
     run = _prepared(plan, path, trials[number])
     settings = run.info.training
+    seed = settings.seed + plan.repetition_at(trials[number].params)
     with using(Exact(settings.engine, precision_named(settings.precision))):
         best, history = fit(
-            run.new_model(settings.seed),
+            run.new_model(seed),
             run.rows("train"),
             run.rows("validation"),
             settings,
-            settings.seed,
-            path / "checkpoints" / f"seed-{settings.seed}.safetensors",
+            seed,
+            path / "checkpoints" / f"seed-{seed}.safetensors",
             _Reports(plan, study, number, trials[: batch.start]),
         )
-    save_tensors(run.weights_file, best, {"seed": settings.seed, "model": run.info.model.name})
+    save_tensors(run.weights_file, best, {"seed": seed, "model": run.info.model.name})
     write_history(path / "history.jsonl", history)
     return measure(plan, run, history, plan.shots_at(trials[number].params)), len(history)
 
