@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class Slurm:
         )
         executor.update_parameters(**options)
         try:
-            with contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.redirect_stderr(io.StringIO()), _outside_of_jobs():
                 jobs = executor.map_array(run, payloads)
         except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
             for stray in _unclaimed(self.folder):
@@ -220,6 +220,19 @@ def _check_writable(folder: Path) -> None:
         ) from None
 
 
+@contextlib.contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """Hide the job in which this driver may run itself: its id and share would be taken for the new jobs'."""
+    keep = ("SLURM_CONF", "SLURM_CLUSTERS")
+    hidden = {k: v for k, v in os.environ.items() if k.startswith(("SLURM_", "SLURMD_")) and k not in keep}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
 def _unclaimed(folder: Path) -> list[Path]:
     """What submitit wrote for jobs that got no id."""
     pickles = [path for path in folder.glob("*.pkl") if re.fullmatch(r"[0-9a-f]{32}", path.stem)]
@@ -236,6 +249,12 @@ def _absent(program: str) -> QcliError:
 def _refused(message: str) -> QcliError:
     if any(words in message for words in SILENT):
         return _unanswered(refusal(message))
+    if "array specification" in message:
+        return QcliError(
+            f"Slurm refuses the jobs: {refusal(message)}",
+            "the number of jobs",
+            "submit fewer at once: `scontrol show config` names the cluster's MaxArraySize",
+        )
     try:
         partitions = subprocess.run(
             ["sinfo", "--noheader", "--format=%P"], capture_output=True, text=True, timeout=60

@@ -55,6 +55,7 @@ def requeue(limit: int = RESTARTS) -> NoReturn:
     for number in TOLD:
         signal.signal(number, signal.SIG_IGN)
     if os.environ.get("SLURM_PROCID", "0") != "0":
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(PATIENCE_S)
         sys.exit(1)
     job = job_id(os.environ)

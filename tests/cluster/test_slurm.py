@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,20 +69,17 @@ def test_a_job_told_to_stop_starts_again_whatever_it_was_doing(jobs, slurm, tmp_
     pickled.rename(tmp_path / "aside")
     imports = jobs.submit("imports", work.do, [("fine", tmp_path, work.SlowToLoad(tmp_path, "imports"))])
     trains = jobs.submit("trains", work.until_told, [(tmp_path, "usr2"), (tmp_path, "term")])
+    pair = Slurm(jobs.folder, BRIEF.model_copy(update={"tasks_per_node": 2}))
+    ranked = pair.submit("ranked", work.ranked, [(tmp_path,)])
     log = jobs.folder / f"{early[0]}_0_log.out"
     wait(lambda: log.exists() and "Loading pickle" in log.read_text())
-    wait(lambda: all(starts(tmp_path, name) for name in ("imports", "usr2", "term")))
-    for job, number in ((early[0], "USR2"), (imports[0], "USR2"), (trains[0], "USR2"), (trains[1], "TERM")):
-        slurm.ask("scancel", f"--signal={number}", job)
+    wait(lambda: all(starts(tmp_path, name) for name in ("imports", "usr2", "term", "rank0", "rank1")))
+    slurm.ask("scancel", "--signal=USR2", *early, *imports, trains[0], *ranked)
+    slurm.ask("scancel", "--signal=TERM", trains[1])
     (tmp_path / "aside").rename(pickled)
-    assert endings(jobs, [*early, *imports, *trains]) == ["done"] * 4
-    assert [starts(tmp_path, name) for name in ("early", "imports", "imports-done", "usr2", "term")] == [
-        1,
-        2,
-        1,
-        2,
-        2,
-    ]
+    assert endings(jobs, [*early, *imports, *trains, *ranked]) == ["done"] * 5
+    expected = {"early": 1, "imports": 2, "imports-done": 1, "usr2": 2, "term": 2, "rank0": 2, "rank1": 2}
+    assert {name: starts(tmp_path, name) for name in expected} == expected
     assert {name: (tmp_path / f"{name}-kept").read_text().split()[1] for name in ("usr2", "term")} == {
         "usr2": "SIGUSR2",
         "term": "SIGTERM",
@@ -127,13 +125,14 @@ def test_jobs_outlive_their_controller_and_are_not_taken_for_lost(jobs, slurm, t
     wait(lambda: starts(tmp_path, "a") and starts(tmp_path, "b"))
     slurm.stop_controller()
     try:
-        with pytest.raises(QcliError, match="controller does not answer") as raised:
-            Slurm(jobs.folder, BRIEF, patience_s=0).states(ids)
-        assert raised.value.exit_code == 1
-        assert "go on" in raised.value.fix
-        with pytest.raises(QcliError, match="controller does not answer") as raised:
-            jobs.submit("refused", work.nothing, [(0,)])
-        assert raised.value.exit_code == 1
+        impatient = Slurm(jobs.folder, BRIEF, patience_s=0)
+        with ThreadPoolExecutor() as pool:
+            calls = [pool.submit(impatient.states, ids), pool.submit(jobs.submit, "x", work.nothing, [(0,)])]
+        for call in calls:
+            with pytest.raises(QcliError, match="controller does not answer") as raised:
+                call.result()
+            assert raised.value.exit_code == 1
+            assert "go on" in raised.value.fix
         back = threading.Timer(1, slurm.start_controller)
         back.start()
         assert list(jobs.states(ids).values()) == ["running"] * 2
@@ -189,6 +188,20 @@ def test_one_job_is_no_array(jobs, tmp_path):
     assert jobs.submit("none", work.do, []) == ()
 
 
+def test_a_driver_may_itself_be_a_job(jobs, tmp_path, monkeypatch):
+    inherited = {
+        "SLURM_JOB_ID": "998",
+        "SLURM_ARRAY_JOB_ID": "997",
+        "SLURM_ARRAY_TASK_ID": "3",
+        "SLURM_NTASKS": "64",
+    }
+    for name, value in inherited.items():
+        monkeypatch.setenv(name, value)
+    ids = jobs.submit("inner", work.do, [("fine", tmp_path, "x")])
+    assert endings(jobs, ids) == ["done"]
+    assert {name: os.environ[name] for name in inherited} == inherited
+
+
 @pytest.mark.parametrize(
     ("resources", "what", "fix"),
     [
@@ -209,6 +222,12 @@ def test_what_slurm_refuses_is_the_users_to_change(resources, what, fix, slurm, 
     assert raised.value.exit_code == 2
     assert capfd.readouterr().err == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_larger_than_the_cluster_takes_is_refused(jobs):
+    with pytest.raises(QcliError, match="Invalid job array specification") as raised:
+        jobs.submit("large", work.nothing, [(i,) for i in range(302)])
+    assert "MaxArraySize" in raised.value.fix
 
 
 def test_without_slurm_or_submitit_or_a_folder_nothing_is_submitted(tmp_path, monkeypatch):

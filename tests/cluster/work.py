@@ -89,3 +89,8 @@ def never_stops(folder, name):
         signal.signal(number, signal.SIG_IGN)
     note(folder, name)
     time.sleep(300)
+
+
+def ranked(folder):
+    """One of several processes of a job."""
+    until_told(folder, f"rank{os.environ['SLURM_PROCID']}")

@@ -56,6 +56,7 @@ InactiveLimit=0
 MessageTimeout=5
 EnforcePartLimits=ALL
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+MaxArraySize=301
 PartitionName=debug Nodes=node Default=YES MaxTime=10 State=UP
 """
 
@@ -63,7 +64,7 @@ PartitionName=debug Nodes=node Default=YES MaxTime=10 State=UP
 class Cluster:
     """A cluster of one node, in a folder. It starts as a context manager, or with `start` and `stop`."""
 
-    def __init__(self, folder: Path, cpus: int = 4) -> None:
+    def __init__(self, folder: Path, cpus: int = 8) -> None:
         self.folder = folder.resolve()
         self.cpus = cpus
 
