@@ -18,7 +18,9 @@ from qcli.cli.forecast import app as forecast
 from qcli.cli.jobs import app as jobs
 from qcli.cli.ledger import ledger
 from qcli.cli.prices import app as prices
+from qcli.cli.progress import app as progress
 from qcli.cli.report import report
+from qcli.cli.sweep import sweep
 from qcli.cli.train import train
 from qcli.cli.validate_on_hardware import validate_on_hardware
 from qcli.errors import QcliError
@@ -31,12 +33,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, estimate_cost, validate_on_hardware, assess, report, ledger):
+for command in (train, sweep, estimate_cost, validate_on_hardware, assess, report, ledger):
     app.command()(command)
 app.add_typer(devices, name="devices")
 app.add_typer(forecast, name="forecast")
 app.add_typer(jobs, name="jobs")
 app.add_typer(prices, name="prices")
+app.add_typer(progress, name="progress")
 
 
 def _version(show: bool) -> None:

@@ -6,15 +6,20 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 State = Literal["pending", "running", "done", "failed", "timeout", "cancelled", "lost"]
-"""Of a job. `failed`: it ended with an error, or was killed; `lost`: its machine failed, or nobody knows it any more."""
+"""Of a job. `failed`: it ended with an error, or was killed; `lost`: its machine failed, or nobody knows it."""
 LIVE: tuple[State, ...] = ("pending", "running")
+
+
+class Stopped(Exception):  # noqa: N818  (not an error)
+    """Raised by a job that was told to stop and has kept what it did: it is to be started again."""
 
 
 class Resources(BaseModel):
     """What a job is given, in Slurm's terms.
 
     time_s: limit of a job, requeued ones start anew; width: jobs of an array that run at once; setup: shell lines
-    before the job; signal_s: seconds before the limit at which a job is told to stop; extra: further options of sbatch.
+    before the job; signal_s: seconds before the limit at which a job is told to stop; extra: further options of sbatch,
+    an empty value for those that take none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -55,7 +55,7 @@ def write_report(run_dir: Path) -> Path:
 
 def render(folder: RunFolder) -> str:
     """The page as text."""
-    return _environment().get_template("template.html").render(_content(folder))
+    return templates().get_template("template.html").render(content_of(folder))
 
 
 def estimate_page(estimate: Mapping[str, Any]) -> str:
@@ -65,11 +65,12 @@ def estimate_page(estimate: Mapping[str, Any]) -> str:
         QcliError: a figure is missing.
     """
     content = parse(Estimate, estimate, "estimate")
-    return _environment().get_template("estimate.html").render(_cost(content))
+    return templates().get_template("estimate.html").render(_cost(content))
 
 
 @cache
-def _environment() -> "jinja2.Environment":
+def templates() -> "jinja2.Environment":
+    """Those in this folder; whatever they show is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -84,7 +85,8 @@ def _environment() -> "jinja2.Environment":
     return environment
 
 
-def _content(folder: RunFolder) -> dict[str, Any]:
+def content_of(folder: RunFolder) -> dict[str, Any]:
+    """What the templates of a run's sections show."""
     from markupsafe import Markup
 
     run, metrics, estimate = folder.run, folder.metrics, folder.estimate

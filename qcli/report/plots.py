@@ -36,17 +36,20 @@ PLAN_COLOURS = {
 }
 
 
-def training_curves(history: Sequence[Epoch], chosen_seed: int | None = None) -> str:
+def training_curves(
+    history: Sequence[Epoch], chosen_seed: int | None = None, name: str = "training"
+) -> str:
     """Loss and accuracy against the epoch, training and validation, one line per seed.
 
     Args:
         history: the lines of history.jsonl in any order.
         chosen_seed: the seed whose weights were kept; its lines are drawn stronger.
+        name: of the plot, unlike others' on its page.
 
     Returns:
         An `<svg>` element.
     """
-    with new_figure(8.6, 3.3, "training") as (figure, svg):
+    with new_figure(8.6, 3.3, name) as (figure, svg):
         panels = figure.subplots(1, 2)
         draw = ((panels[0], "loss", "val_loss", 1), (panels[1], "accuracy", "val_accuracy", 100))
         seeds = sorted({line.seed for line in history})

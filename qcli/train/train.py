@@ -142,7 +142,7 @@ def resume(
             best[seed], histories[seed] = fit(
                 run.new_model(seed), training, validation, settings, seed, checkpoint, log
             )
-    _write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
+    write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
     chosen = min(histories, key=lambda seed: min(epoch.val_loss for epoch in histories[seed]))
     best[chosen], more = finish(chosen, best[chosen])
     save_tensors(run.weights_file, best[chosen], {"seed": chosen, "model": run.info.model.name})
@@ -167,11 +167,12 @@ class _Log:
 
     def on_epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
-        _write_history(self.path, self.epochs)
+        write_history(self.path, self.epochs)
         self.listener.on_epoch(epoch)
 
 
-def _write_history(path: Path, epochs: list[Epoch]) -> None:
+def write_history(path: Path, epochs: list[Epoch]) -> None:
+    """One line of JSON per epoch."""
     write_atomic(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
 
 

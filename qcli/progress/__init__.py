@@ -1,0 +1,1 @@
+"""Stages, their gates, and searches."""

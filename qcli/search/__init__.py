@@ -1,0 +1,1 @@
+"""A search over training settings and circuit architectures: trials, their objectives, and who runs them."""
