@@ -3,7 +3,8 @@
 from typing import Any
 
 from qcli.assess.canary import SAMPLES
-from qcli.assess.on_hardware import DRY_RUN, Spending
+from qcli.assess.on_hardware import DRY_RUN
+from qcli.assess.question import Spending
 from qcli.assess.validate import validate_on_hardware
 from qcli.device.catalogue import find
 from qcli.forecast.document import forecast
