@@ -1,5 +1,6 @@
 """Seeing to it that every piece of work is done, whatever becomes of jobs, of the cluster or of the driver."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,6 +11,10 @@ from qcli.cluster.jobs import LIVE, Jobs, State
 from qcli.cluster.log import Log
 
 Key = int | str
+MOST_JOBS = 1000
+"""In one array: what Slurm takes unless its administrator says otherwise."""
+FAREWELL_S = 30.0
+"""For jobs to end whose work is done."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def drive(
     between, the jobs are found by it. A piece of work is submitted again only when its job has ended without it.
     """
     known = _remembered(work, jobs, log)
+    end = math.inf
     while True:
         states = jobs.states(list(known.live)) if known.live else {}
         over = {job: state for job, state in states.items() if state not in LIVE}
@@ -76,14 +82,17 @@ def drive(
         left = [key for key in work.keys if key not in finished]
         on_poll(_progress(work, left, known, states))
         if not left:
-            return
+            end = min(end, time.monotonic() + FAREWELL_S)
+            if not known.live or time.monotonic() > end:
+                return
         busy = {key for keys in known.live.values() for key in keys}
         idle = [key for key in left if key not in busy]
         for key in [key for key in idle if known.tries[key] >= work.attempts]:
             idle.remove(key)
             work.give_up(key, known.ends[key])
-        if idle:
-            _submit(work, jobs, log, known, idle)
+        size = MOST_JOBS * work.together
+        for start in range(0, len(idle), size):
+            _submit(work, jobs, log, known, idle[start : start + size])
         time.sleep(poll_s)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,8 @@ def open_study(folder: Path, plan: Plan) -> "Study":
 
 def study_name(folder: Path) -> str:
     """Unlike that of a search in another folder, which may use the same database."""
-    return f"{folder.name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
+    name = re.sub(r"[^\w.-]+", "-", folder.name)
+    return f"{name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
 
 
 def quiet_optuna() -> Any:
