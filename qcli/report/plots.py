@@ -36,7 +36,9 @@ PLAN_COLOURS = {
 }
 
 
-def training_curves(history: Sequence[Epoch], chosen_seed: int | None = None, name: str = "training") -> str:
+def training_curves(
+    history: Sequence[Epoch], chosen_seed: int | None = None, name: str = "training"
+) -> str:
     """Loss and accuracy against the epoch, training and validation, one line per seed.
 
     Args:
