@@ -36,9 +36,7 @@ PLAN_COLOURS = {
 }
 
 
-def training_curves(
-    history: Sequence[Epoch], chosen_seed: int | None = None, name: str = "training"
-) -> str:
+def training_curves(history: Sequence[Epoch], chosen_seed: int | None = None, name: str = "training") -> str:
     """Loss and accuracy against the epoch, training and validation, one line per seed.
 
     Args:
@@ -218,14 +216,15 @@ def pareto(estimate: Estimate) -> str:
         axes.set_yscale("log")
         axes.set_xlabel("USD in all (log scale)")
         axes.set_ylabel("detectable loss, percentage points")
-        _plain_ticks(axes.xaxis)
-        _plain_ticks(axes.yaxis)
+        plain_ticks(axes.xaxis)
+        plain_ticks(axes.yaxis)
         axes.grid(color=GREY, alpha=0.3, linewidth=0.6)
         figure.legend(loc="outside right upper", fontsize=8)
     return svg[0]
 
 
-def _plain_ticks(axis: Any) -> None:
+def plain_ticks(axis: Any) -> None:
+    """Numbers in full, without powers of ten."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axis.set_major_formatter(
@@ -240,7 +239,7 @@ def _log_usd(axes: "Axes", amounts: Sequence[Decimal]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(float(min(amounts)) / 4, float(max(amounts)) * 4)
     axes.xaxis.set_major_locator(LogLocator(10))
-    _plain_ticks(axes.xaxis)
+    plain_ticks(axes.xaxis)
     axes.set_xlabel("USD in all (log scale)")
     axes.set_axisbelow(True)
     axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
