@@ -1,5 +1,6 @@
 """Reading a progression's folder: what is there, and what is missing or unreadable."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,7 +172,9 @@ def _stages(plan: Progression, folder: Folder, reader: _Reader) -> list[StageRea
 def _alone(folder: Folder, stage: Name) -> dict[str, Any]:
     try:
         result = folder.result(stage)
-        content: dict[str, Any] = {"stage": stage, "state": folder.state(stage)}
+        ended = [event for event in folder.log.events() if event["stage"] == stage and "seconds" in event]
+        seconds = sum(event["seconds"] for event in ended)
+        content: dict[str, Any] = {"stage": stage, "state": folder.state(stage), "seconds": seconds}
         if result is not None:
             content |= {"checks": [vars(check) for check in result.checks], "facts": dict(result.facts)}
     except (KeyError, TypeError, ValueError):
@@ -211,8 +214,6 @@ def _search(reader: _Reader, what: str, path: Path) -> Mapping[str, Any] | None:
 
 def _edited(plan: Progression, folder: Folder) -> tuple[Name, ...]:
     """Stages whose last turn was asked something else than the file asks now."""
-    import json
-
     found: list[Name] = []
     for event in folder.log.events("begun"):
         stage = event.get("stage")

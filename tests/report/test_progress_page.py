@@ -297,7 +297,7 @@ def test_what_is_damaged_is_named(
     page = Page(written(plan)).text
     assert "Not readable, and so not in this report" in page
     assert named in page
-    assert "14.40–17.60" in page, "the rest is there"
+    assert "14.40–17.60" in page and "3.00 min" in page, "the rest is there"
 
 
 @WORDS_ONLY
