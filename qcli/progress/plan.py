@@ -89,6 +89,12 @@ class Qpu(_Table):
     mitigation: tuple[str, ...] = ()
     canary: bool = True
 
+    @model_validator(mode="after")
+    def _capped(self) -> Self:
+        if self.spend and self.max_cost is None:
+            raise ValueError("spend = true needs max_cost")
+        return self
+
 
 class Progression(_Table):
     """A progression; paths in it are seen from the folder of its file."""
@@ -109,12 +115,6 @@ class Progression(_Table):
     laptop: Laptop = Laptop()
     hpc: Hpc = Hpc()
     qpu: Qpu = Qpu()
-
-    @model_validator(mode="after")
-    def _spending(self) -> Self:
-        if self.qpu.spend and self.qpu.max_cost is None:
-            raise ValueError("qpu: spend = true needs max_cost")
-        return self
 
     @property
     def model_options(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from qcli.assess.question import Spending
 from qcli.assess.validate import validate_on_hardware
 from qcli.device.catalogue import find
 from qcli.forecast.document import forecast
+from qcli.price.policy import find_policy
 from qcli.progress.context import Context
 from qcli.progress.plan import Qpu
 from qcli.progress.stage import Check, Result

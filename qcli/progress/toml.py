@@ -45,7 +45,7 @@ def _explained(error: ValidationError, path: Path, text: str) -> QcliError:
     """The first error, an unknown key before others."""
     errors = error.errors(include_url=False)
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    in_space = first["loc"][0] == "space"
+    in_space = first["loc"][:1] == ("space",)
     keys = [part for part in first["loc"] if isinstance(part, str)]
     if in_space:
         keys = [key for place, key in enumerate(keys) if place != 2 and not key.startswith("function-")]

@@ -23,17 +23,18 @@ def plan_of(**change):
 
 
 class Inline:
-    """Runs jobs one after the other in this process; those whose numbers are in `lost` do nothing."""
+    """Runs jobs one after the other in this process; those that come at a place in `lost` do nothing."""
 
     def __init__(self, lost=(), backwards=False):
         self.lost, self.backwards, self.found = set(lost), backwards, {}
 
     def submit(self, name, function, arguments):
-        ids = [str(len(self.found) + number) for number in range(len(arguments))]
+        ids = [f"{name}-{number}" for number in range(len(arguments))]
+        start = len(self.found)
         self.found |= dict.fromkeys(ids, "lost")
-        jobs = list(zip(ids, arguments, strict=True))
-        for one, given in reversed(jobs) if self.backwards else jobs:
-            if int(one) not in self.lost:
+        jobs = list(enumerate(zip(ids, arguments, strict=True), start))
+        for number, (one, given) in reversed(jobs) if self.backwards else jobs:
+            if number not in self.lost:
                 function(*given)
                 self.found[one] = "done"
         return tuple(ids)
