@@ -97,7 +97,7 @@ class Qpu(_Table):
 
 
 class Progression(_Table):
-    """A progression; paths in it are seen from the folder of its file."""
+    """A progression; paths in it are seen from where the command runs."""
 
     model: str
     data: str

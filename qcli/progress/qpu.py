@@ -40,7 +40,11 @@ def qpu(context: Context, run: Run, device: str) -> Result:
 
 
 def _spending(asked: Qpu) -> Spending:
-    return Spending(max_cost=asked.max_cost if asked.spend else None, canary=SAMPLES if asked.canary else 0)
+    return Spending(
+        max_cost=asked.max_cost if asked.spend else None,
+        canary=SAMPLES if asked.canary else 0,
+        policy=find_policy(),
+    )
 
 
 def _inside(content: dict[str, Any], foreseen: dict[str, Any]) -> Check:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qcli.cluster.log import Log
+from qcli.errors import QcliError
 from qcli.progress.plan import Progression
 from qcli.progress.run import folder_of
 from qcli.progress.stage import STAGES, Folder, Name, work_folder
@@ -41,9 +42,13 @@ def _stage(plan: Progression, folder: Folder, stage: Name) -> dict[str, Any]:
 
 def _part(work: Path, name: str) -> dict[str, Any]:
     """A search: its trials by state, the best value, and seconds of work."""
-    trials = table(work / name)
+    try:
+        trials = table(work / name)
+    except QcliError as error:
+        return {"name": name, "trials": {}, "seconds": 0.0, "broken": error.what}
     return {
         "name": name,
+        "broken": None,
         "trials": dict(Counter(trial.state for trial in trials)),
         "seconds": sum(trial.seconds or 0.0 for trial in trials),
     }

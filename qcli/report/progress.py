@@ -56,7 +56,9 @@ def status_table(content: Mapping[str, Any]) -> Table:
         table.add_row(
             TITLES[stage["stage"]],
             Text(stage["state"], STYLES.get(stage["state"], "")),
-            "\n".join(f"{part['name']}: {_counts(part['trials'])}" for part in stage["parts"]),
+            "\n".join(
+                f"{part['name']}: {part['broken'] or _counts(part['trials'])}" for part in stage["parts"]
+            ),
             _counts(stage["jobs"]),
             text.duration(stage["seconds"]) if stage["seconds"] else "",
             text.usd(stage["usd"]) if stage["usd"] is not None else "",

@@ -15,7 +15,7 @@ from qcli.data.split import split
 from qcli.errors import QcliError
 from qcli.search import study as studies
 from qcli.search.plan import Plan, check, open_plan
-from qcli.search.trial import run_trials, trial_folder
+from qcli.search.trial import run_trials
 
 _log = logging.getLogger(__name__)
 
@@ -80,11 +80,11 @@ def search(
     plan = open_plan(folder)
     log = Log(folder / "events.jsonl")
     with log.driving():
-        study = studies.open_study(folder, plan)
+        study = studies.make_study(folder, plan)
         for number, batch in enumerate(plan.batches):
             studies.add_trials(study, plan, batch)
             work = Work(
-                name=f"{studies.study_name(folder)}-g{number}",
+                name=f"{studies.name_of(folder)}-g{number}",
                 function=run_trials,
                 common=(str(folder.resolve()),),
                 keys=list(batch),
@@ -100,7 +100,6 @@ def search(
 def table(folder: Path) -> list[Trial]:
     """All trials so far, by number."""
     plan = open_plan(folder)
-    trials = studies.open_study(folder, plan).get_trials(deepcopy=False)
     return [
         Trial(
             number=trial.number,
@@ -111,14 +110,14 @@ def table(folder: Path) -> list[Trial]:
             seconds=trial.user_attrs.get("record", {}).get("seconds"),
             error=trial.user_attrs.get("error"),
         )
-        for trial in trials
+        for trial in _trials(studies.open_study(folder, plan))
     ]
 
 
 def front(folder: Path) -> list[int]:
     """Numbers of the trials that no other one beats in every objective; with one objective, of the best."""
     study = studies.open_study(folder, open_plan(folder))
-    return sorted(trial.number for trial in study.best_trials)
+    return sorted(trial.number for trial in study.best_trials) if study else []
 
 
 def ranked(trials: Sequence[Trial], plan: Plan) -> list[Trial]:
@@ -133,8 +132,8 @@ def importances(folder: Path) -> dict[str, float]:
     2014), empty where there are too few trials or no variance."""
     plan = open_plan(folder)
     study = studies.open_study(folder, plan)
-    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.values]
-    if len(complete) < 4 or len({trial.values[0] for trial in complete}) < 2:
+    complete = [trial for trial in _trials(study) if trial.values]
+    if study is None or len(complete) < 4 or len({trial.values[0] for trial in complete}) < 2:
         return {}
     optuna = studies.quiet_optuna()
     found = optuna.importance.get_param_importances(
@@ -143,6 +142,10 @@ def importances(folder: Path) -> dict[str, float]:
         target=lambda trial: trial.values[0],
     )
     return {name: float(share) for name, share in found.items()}
+
+
+def _trials(study: Any) -> "Sequence[Any]":
+    return study.get_trials(deepcopy=False) if study else ()
 
 
 def _finished(study: Any, batch: range) -> set[int]:
@@ -157,6 +160,3 @@ def _give_up(study: Any, number: int, state: str) -> None:
 
 def _overall(plan: Plan, batch: range, on_poll: Callable[[Progress], None], seen: Progress) -> None:
     on_poll(Progress(plan.trials, batch.start + seen.done, seen.running, seen.pending))
-
-
-__all__ = ["Trial", "begin", "front", "importances", "ranked", "search", "table", "trial_folder"]

@@ -23,19 +23,34 @@ _STARTUP = 8
 """Trials that TPE draws at random first, and that the median of pruning is taken over at least."""
 
 
-def open_study(folder: Path, plan: Plan) -> "Study":
+def make_study(folder: Path, plan: Plan) -> "Study":
     """The study of a search, made if it is not there."""
     optuna = quiet_optuna()
     return optuna.create_study(
-        study_name=study_name(folder),
+        study_name=_study_name(folder, plan),
         storage=_storage(folder, plan),
         directions=[DIRECTIONS[objective] for objective in plan.objectives],
         load_if_exists=True,
     )
 
 
-def study_name(folder: Path) -> str:
-    """Unlike that of a search in another folder, which may use the same database."""
+def open_study(folder: Path, plan: Plan) -> "Study | None":
+    """The study of a search, None where it has none yet; nothing is written."""
+    optuna = quiet_optuna()
+    if plan.storage is None and not (folder / JOURNAL).is_file():
+        return None
+    try:
+        return optuna.load_study(study_name=_study_name(folder, plan), storage=_storage(folder, plan))
+    except KeyError:
+        return None
+
+
+def _study_name(folder: Path, plan: Plan) -> str:
+    return "search" if plan.storage is None else name_of(folder)
+
+
+def name_of(folder: Path) -> str:
+    """Unlike that of a search in another folder, which may use the same database or cluster."""
     name = re.sub(r"[^\w.-]+", "-", folder.name)
     return f"{name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
 

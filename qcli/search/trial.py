@@ -34,7 +34,7 @@ def run_trials(folder: str, numbers: Sequence[int]) -> None:
     not fail its job.
     """
     plan = open_plan(Path(folder))
-    study = studies.open_study(Path(folder), plan)
+    study = studies.make_study(Path(folder), plan)
     for number in numbers:
         with _alone(trial_folder(Path(folder), number)) as alone:
             if alone and not studies.ended(study.get_trials(deepcopy=False)[number]):

@@ -51,7 +51,7 @@ def write_search(folder: Path, points: list[tuple[Point, Outcome]], **changes: A
     content = {"schema": "qcli.search/1", "model": "qcnn", "data": "digits:0,1", "space": SPACE}
     plan = Plan.model_validate(content | {"trials": len(points)} | changes)
     plan.save(folder)
-    study = studies.open_study(folder, plan)
+    study = studies.make_study(folder, plan)
     for point, _ in points:
         study.add_trial(
             create_trial(

@@ -4,9 +4,38 @@ import json
 from collections import Counter
 
 from qcli.search.plan import Plan
+from qcli.search.run import table
 from qcli.search.space import parse_dimension
 from qcli.search.study import JOURNAL
 from qcli.train.run import Settings
+
+BROKEN = """
+import pennylane as qml
+import torch
+from qcli import QuantumLayer
+
+
+def circuit(inputs, weights):
+    qml.AngleEmbedding(inputs, wires=range(2))
+    qml.RY(weights[0], wires=0)
+    return qml.expval(qml.PauliZ(0))
+
+
+class Odd(torch.nn.Module):
+    def __init__(self, features, mood):
+        super().__init__()
+        self.front, self.quantum = torch.nn.Linear(features, 2), QuantumLayer(circuit, {"weights": 1})
+        self.mood = mood
+
+    def forward(self, x):
+        if self.training and self.mood == "bad":
+            raise ValueError("not today")
+        return self.quantum(self.front(x))
+
+
+def build(features, classes, mood: str = "good"):
+    return Odd(features, mood)
+"""
 
 
 def plan_of(**change):
@@ -47,6 +76,11 @@ class Inline:
 
     def cancel(self, ids):
         pass
+
+
+def results(folder):
+    """All of a search's table that does not tell how long it took."""
+    return [(trial.number, trial.params, trial.state, trial.values, trial.error) for trial in table(folder)]
 
 
 def completions(folder):

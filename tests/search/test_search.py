@@ -16,7 +16,7 @@ from qcli.search.plan import Plan, open_plan
 from qcli.search.run import begin, front, ranked, search, table
 from qcli.search.space import Choice, parse_dimension
 from qcli.train.run import Run, Settings
-from tests.search.helpers import Inline, completions, plan_of
+from tests.search.helpers import BROKEN, Inline, completions, plan_of, results
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,6 @@ def finished(tmp_path_factory):
     begin(plan_of(), folder)
     search(folder, Inline(), poll_s=0)
     return folder
-
-
-def results(folder):
-    return [(trial.number, trial.params, trial.state, trial.values, trial.error) for trial in table(folder)]
 
 
 def test_the_table_has_every_trial_with_its_values(finished):
@@ -97,24 +93,7 @@ def test_a_trial_whose_jobs_are_always_lost_is_given_up(tmp_path):
 
 def test_a_broken_trial_is_told_with_its_reason_and_the_rest_goes_on(tmp_path):
     model = tmp_path / "odd.py"
-    model.write_text(
-        "import torch, pennylane as qml\nfrom qcli import QuantumLayer\n"
-        "def circuit(inputs, weights):\n"
-        "    qml.AngleEmbedding(inputs, wires=range(2))\n"
-        "    qml.RY(weights[0], wires=0)\n"
-        "    return qml.expval(qml.PauliZ(0))\n"
-        "class Odd(torch.nn.Module):\n"
-        "    def __init__(self, features, mood):\n"
-        "        super().__init__()\n"
-        "        self.front, self.quantum = torch.nn.Linear(features, 2), QuantumLayer(circuit, {'weights': 1})\n"
-        "        self.mood = mood\n"
-        "    def forward(self, x):\n"
-        "        if self.training and self.mood == 'bad':\n"
-        "            raise ValueError('not today')\n"
-        "        return self.quantum(self.front(x))\n"
-        "def build(features, classes, mood: str = 'good'):\n"
-        "    return Odd(features, mood)\n"
-    )
+    model.write_text(BROKEN)
     folder = tmp_path / "sweep"
     space = {"mood": parse_dimension("good,bad,fair")}
     begin(plan_of(model=str(model), space=space, sampler="grid"), folder)
