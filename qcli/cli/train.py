@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +34,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits:0,1; a .csv, .npz or .parquet file; or a folder with one sub-folder of images per class."
+            help="digits:0,1; a .csv, .npz or .parquet file; a folder of .parquet files; or one with one sub-folder of "
+            "images per class."
         ),
     ] = "digits:0,1",
     target: Annotated[str | None, typer.Option(help="Column of a table that holds the class.")] = None,
@@ -57,7 +60,12 @@ def train(
         str,
         typer.Option(help="Simulator: auto, cpu, torch (CUDA if there is one) or lightning (PennyLane's)."),
     ] = "auto",
-    precision: Annotated[str, typer.Option(help="Of the state vectors: float32 or float64.")] = "float32",
+    precision: Annotated[
+        str, typer.Option(help="Of state vectors, weights and features: float32 or float64.")
+    ] = "float32",
+    nproc: Annotated[
+        int, typer.Option(help="Processes of this machine that share each batch; the losses are the same.")
+    ] = 1,
     test_size: Annotated[
         float, typer.Option(help="Share of the samples kept for testing, or their number.")
     ] = 0.2,
@@ -89,6 +97,7 @@ def train(
     \b
     qcli train qcnn --data digits:3,6 --seeds 3
     qcli train ./mine.py --data measurements.csv --target class --set wires=6
+    qcli train ./mine.py --data shards/ --batch 256 --nproc 8
     qcli train --resume runs/qcnn-digits-3-6-20260405-120000
     qcli train --resume runs/first --noise emulator/garnet
     """
@@ -127,18 +136,22 @@ def train(
             )
         choice = engine_of(run)
         note(f"engine: {choice.engine}, {run.info.training.precision} ({choice.reason})")
-        try:
-            if run.info.noise is None:
-                go_on(run, _training_bar(bar, run))
-            else:
-                go_on(run, _training_bar(bar, run), partial(_fine_tune, bar, run))
-        except KeyboardInterrupt:
-            raise _stopped(run, "interrupted", "", 130) from None
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise _stopped(run, "the disk is full", "free some space, then ", 1) from error
+        _check_processes(nproc, run.info.training.batch)
+        if nproc == 1:
+            with _resumable(run):
+                go_on(run, *shown(run, bar))
+    if nproc > 1:
+        from qcli.train.parallel import launch
+
+        with _resumable(run):
+            launch(nproc, (sys.executable, "-m", "qcli.cli.rank", str(run.path)))
     _show(run, json_)
+
+
+def shown(run: Run, bar: Progress) -> tuple[Any, ...]:
+    """Arguments of `train.resume` and `parallel.rank`: a listener with a bar and, under noise, the fine-tuning."""
+    more = () if run.info.noise is None else (partial(_fine_tune, bar, run),)
+    return (_training_bar(bar, run), *more)
 
 
 def _noise(device: str | None, epochs: int | None, shots: int | None) -> Noise | None:
@@ -183,13 +196,36 @@ def _fine_tune(bar: Progress, run: Run, seed: int, weights: Weights) -> tuple[We
     return fine_tune(run, _Bar(bar, steps, f"under {run.info.noise.device}, "), seed, weights)
 
 
+def _check_processes(nproc: int, batch: int) -> None:
+    if not 1 <= nproc <= batch:
+        raise QcliError(
+            f"{nproc} processes for batches of {batch} rows",
+            "--nproc",
+            f"choose 1 to {batch}, or a larger --batch",
+        )
+
+
+@contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """What stops a training halfway says how to go on."""
+    from qcli.train.preempt import Preempted
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _stopped(run, "interrupted; all finished epochs are kept", "", 130) from None
+    except Preempted as stopped:
+        raise _stopped(run, f"{stopped}; all finished steps are kept", "", 128 + stopped.signal) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _stopped(
+            run, "the disk is full; all finished epochs are kept", "free some space, then ", 1
+        ) from error
+
+
 def _stopped(run: Run, why: str, first: str, exit_code: int) -> QcliError:
-    return QcliError(
-        f"{why}; all finished epochs are kept",
-        str(run.path),
-        f"{first}qcli train --resume {run.path}",
-        exit_code=exit_code,
-    )
+    return QcliError(why, str(run.path), f"{first}qcli train --resume {run.path}", exit_code=exit_code)
 
 
 def _refuse_settings(context: typer.Context) -> None:
@@ -197,7 +233,7 @@ def _refuse_settings(context: typer.Context) -> None:
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in ("resume", "json_", "noise", "noise_epochs", "shots")
+        if parameter.name not in ("resume", "json_", "noise", "noise_epochs", "shots", "nproc")
         and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
     ]
     if given:
