@@ -117,7 +117,9 @@ def train(
             from qcli.train.run import Run
 
             _refuse_settings(context)
-            run = _with_noise(Run.open(resume), wanted)
+            run = Run.open(resume)
+            _check_processes(nproc, run.info.training.batch)
+            run = _with_noise(run, wanted)
         else:
             assert model is not None
             settings = _settings(
@@ -131,12 +133,12 @@ def train(
                 engine=engine,
                 precision=precision,
             )
+            _check_processes(nproc, batch)
             run = prepare(
                 model, data, target, pairs(set_ or []), test_size, settings, out, wanted, _check_noise
             )
         choice = engine_of(run)
         note(f"engine: {choice.engine}, {run.info.training.precision} ({choice.reason})")
-        _check_processes(nproc, run.info.training.batch)
         if nproc == 1:
             with _resumable(run):
                 go_on(run, *shown(run, bar))

@@ -80,7 +80,7 @@ def read_parquet(path: Path, target: str | None) -> Raw:
         labels = coder.labels()
         return Facts(table.rows, columns, table.target, labels.names, table.dtype), labels.codes
 
-    store = stored(table.files, target, write)
+    store = stored(table.files, table.target, write)
     labels = Labels(store.facts.names, store.codes)
     return Raw(store, labels, str(path), "table", target=table.target, columns=columns, sha256=store.sha256)
 

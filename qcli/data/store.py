@@ -101,7 +101,7 @@ def cache_folder() -> Path:
 
 
 def stored(
-    files: list[Path], target: str | None, write: Callable[[BinaryIO], tuple[Facts, NDArray[np.int32]]]
+    files: list[Path], target: str, write: Callable[[BinaryIO], tuple[Facts, NDArray[np.int32]]]
 ) -> Store:
     """The store of these files (by path, size and time of change); `write` makes it if there is none.
 

@@ -80,7 +80,7 @@ def test_any_rows_can_be_read_in_any_order(tmp_path_factory, index, step):
         file.write(x.astype("<f4").tobytes())
         return Facts(50, ("a", "b"), "y", ("0",), "<f4"), np.zeros(50, np.int32)
 
-    store = stored([path], None, write)
+    store = stored([path], "y", write)
     np.testing.assert_array_equal(store[np.array(index, dtype=np.int64)], x[index] if index else x[:0])
     np.testing.assert_array_equal(store[::step], x[::step])
     with pytest.raises(IndexError):
