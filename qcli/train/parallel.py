@@ -25,6 +25,7 @@ from qcli.train.workers import PEER_LOST, joined
 Finish = Callable[[int, Weights], tuple[Weights, dict[str, Any]]]
 _STOPPING_S = 600
 """For a step to end after a signal, before its process is killed."""
+_INTERRUPTED = (130, -signal.SIGINT)
 
 
 def rank(
@@ -79,7 +80,7 @@ def launch(processes: int, command: Sequence[str]) -> None:
                 raise Preempted(stopped.sigval) from None
             raise KeyboardInterrupt from None
         except ChildFailedError as failed:
-            raise _error(failed.failures) from None
+            raise failure_of(failed.failures) from None
 
 
 @contextmanager
@@ -96,8 +97,10 @@ def reported() -> Iterator[None]:
         _report(error.what, where=error.where, fix=error.fix, exit_code=error.exit_code)
         sys.exit(error.exit_code)
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        _report(what, where=traceback.format_exc(), fix="report it", exit_code=1)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = traceback.format_exc() if os.environ.get("QCLI_DEBUG") else f"{frame.filename}:{frame.lineno}"
+        fix = "then train with --resume; --debug shows the traceback"
+        _report(f"{type(error).__name__}: {error}", where=where, fix=fix, exit_code=1)
         sys.exit(1)
 
 
@@ -107,33 +110,37 @@ def _report(what: str, **facts: Any) -> None:
         write_json(Path(path), {"message": what, "timestamp": int(time.time()), **facts})
 
 
-def _error(failures: Mapping[int, Any]) -> BaseException:
-    """What ended a training: what torchelastic knows of each failed process, by rank."""
-    reports = {number: dict(failure.error_file_data) for number, failure in failures.items()}
-    stopped = [report["signal"] for report in reports.values() if "signal" in report]
-    if stopped:
-        return Preempted(stopped[0])
-    if any(failure.exitcode in (130, -signal.SIGINT) for failure in failures.values()):
-        return KeyboardInterrupt()
+def failure_of(failures: Mapping[int, Any]) -> BaseException:
+    """What ended a training, of what torchelastic knows of each failed process, by rank.
+
+    A process's own error comes before a death without words, that before a signal (torchelastic sends one to all that
+    are left), that before the complaint that another process has gone.
+    """
+    reports = {rank: dict(failure.error_file_data) for rank, failure in failures.items()}
+    codes = {rank: failure.exitcode for rank, failure in failures.items()}
     known = [report for report in reports.values() if "exit_code" in report]
     own = [report for report in known if report["message"] != PEER_LOST]
-    silent = {
-        number: failure.exitcode
-        for number, failure in failures.items()
-        if "exit_code" not in reports[number] and failure.exitcode != -signal.SIGTERM
-    }
-    if own or not silent:
-        first = min(own or known, key=lambda report: report["timestamp"], default=None)
-        if first is not None:
-            return QcliError(first["message"], first["where"], first["fix"], first["exit_code"])
-    number, code = next(iter((silent or {n: f.exitcode for n, f in failures.items()}).items()))
-    return QcliError(
-        f"process {number} "
-        + (f"was killed: {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"),
-        "the training's processes",
-        "if memory is short: fewer --nproc or a smaller --batch; then train with --resume",
-        exit_code=1,
-    )
+    if own:
+        return _told(own)
+    if any(code in _INTERRUPTED for code in codes.values()):
+        return KeyboardInterrupt()
+    silent = {rank: codes[rank] for rank, report in reports.items() if "timestamp" not in report}
+    unexpected = {rank: code for rank, code in silent.items() if code != -signal.SIGTERM}
+    stopped = [report["signal"] for report in reports.values() if "signal" in report]
+    if unexpected or not (stopped or known):
+        return _died(*next(iter((unexpected or silent).items())))
+    return Preempted(stopped[0]) if stopped else _told(known)
+
+
+def _told(reports: list[dict[str, Any]]) -> QcliError:
+    first = min(reports, key=lambda report: report["timestamp"])
+    return QcliError(first["message"], first["where"], first["fix"], first["exit_code"])
+
+
+def _died(rank: int, code: int) -> QcliError:
+    how = f"was killed: {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    fix = "if memory is short: fewer --nproc or a smaller --batch; then train with --resume"
+    return QcliError(f"process {rank} {how}", "the training's processes", fix, exit_code=1)
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qcli import QcliError
-from qcli.train.parallel import launch, rank
+from qcli.train.parallel import failure_of, launch, rank
+from qcli.train.preempt import Preempted
 from qcli.train.run import Run, Settings, read_lines
 from qcli.train.train import Silent, prepare
-from qcli.train.workers import ALONE, Workers, joined
+from qcli.train.workers import ALONE, PEER_LOST, Workers, joined
 
 SCRIPT = """
 import json, sys
@@ -125,6 +128,45 @@ def test_a_process_that_dies_ends_all_with_its_own_error(tmp_path, failure, what
         losses(run, 2, tmp_path)
     assert refusal.value.what == what
     assert "OMP_NUM_THREADS" in os.environ and "GLOO_SOCKET_IFNAME" not in os.environ
+
+
+def told(what: str, timestamp: int = 1) -> SimpleNamespace:
+    facts = {"message": what, "timestamp": timestamp, "where": "", "fix": "", "exit_code": 2}
+    return SimpleNamespace(exitcode=2, error_file_data=facts)
+
+
+def stopped(number: int) -> SimpleNamespace:
+    return SimpleNamespace(exitcode=128 + number, error_file_data={"timestamp": 1, "signal": number})
+
+
+def silent(code: int) -> SimpleNamespace:
+    return SimpleNamespace(exitcode=code, error_file_data={"message": "<NONE>"})
+
+
+@pytest.mark.parametrize(
+    ("failures", "expected"),
+    [
+        ([told(PEER_LOST), told("late", 3), told("early", 2)], "early"),
+        ([stopped(signal.SIGTERM), told("own")], "own"),
+        (
+            [told(PEER_LOST), stopped(signal.SIGTERM), silent(-signal.SIGKILL)],
+            "process 2 was killed: SIGKILL",
+        ),
+        ([told(PEER_LOST), silent(-signal.SIGTERM)], PEER_LOST),
+        ([silent(-signal.SIGTERM)], "process 0 was killed: SIGTERM"),
+        ([silent(7), told(PEER_LOST)], "process 0 ended with exit code 7"),
+        ([silent(-signal.SIGTERM), stopped(signal.SIGUSR1)], signal.SIGUSR1),
+        ([silent(130), silent(-signal.SIGTERM), told(PEER_LOST)], None),
+    ],
+)
+def test_the_error_shown_is_the_one_that_came_first(failures, expected):
+    error = failure_of(dict(enumerate(failures)))
+    if expected is None:
+        assert isinstance(error, KeyboardInterrupt)
+    elif isinstance(error, Preempted):
+        assert error.signal == expected
+    else:
+        assert isinstance(error, QcliError) and error.what == expected
 
 
 def test_double_precision_is_that_of_weights_and_features_too(tmp_path):
