@@ -58,7 +58,7 @@ def launch(processes: int, command: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    _silence("torch.distributed")
     names = (*(number.name for number in SIGNALS), "SIGINT", "SIGHUP")
     config = LaunchConfig(
         min_nodes=1,
@@ -141,6 +141,13 @@ def _died(rank: int, code: int) -> QcliError:
     how = f"was killed: {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     fix = "if memory is short: fewer --nproc or a smaller --batch; then train with --resume"
     return QcliError(f"process {rank} {how}", "the training's processes", fix, exit_code=1)
+
+
+def _silence(library: str) -> None:
+    """Torchelastic's loggers have levels of their own; what they say is told as one error."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(library):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager
