@@ -21,7 +21,7 @@ LEAST_WIDTH = 110
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress(visible: bool = True) -> Iterator[Progress]:
     """A progress bar on stderr, gone when done; what a model prints meanwhile goes to stderr, too."""
     columns = (
         TextColumn("{task.description}"),
@@ -30,7 +30,11 @@ def progress() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with redirect_stdout(sys.stderr), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with (
+        redirect_stdout(sys.stderr),
+        Progress(*columns, console=console, transient=True, disable=not visible) as bar,
+    ):
         yield bar
 
 

@@ -31,15 +31,20 @@ def jobs_of(executor: str, folder: Path, workers: int, resources: Resources) -> 
     Raises:
         QcliError: no such executor.
     """
+    check_executor(executor)
     if executor == "local":
         from qcli.cluster.local import Local
 
         return closing(Local(folder, workers))
-    if executor == "slurm":
-        from qcli.cluster.slurm import Slurm
+    from qcli.cluster.slurm import Slurm
 
-        return nullcontext(Slurm(folder, resources))
-    raise QcliError(f"no executor {executor!r}", "--executor", "choose local or slurm")
+    return nullcontext(Slurm(folder, resources))
+
+
+def check_executor(name: str) -> None:
+    """Raises QcliError for one that is not there."""
+    if name not in ("local", "slurm"):
+        raise QcliError(f"no executor {name!r}", "--executor", "choose local or slurm")
 
 
 def resources_of(options: list[str] | None) -> Resources:

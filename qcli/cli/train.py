@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,16 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from qcli.cli.executors import ExecutorOption, SlurmOption
 from qcli.errors import QcliError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.progress import Progress, TaskID
 
+    from qcli.cluster.drive import Progress as Seen
+    from qcli.cluster.jobs import Resources
     from qcli.train.loop import Epoch
     from qcli.train.run import Noise, Run, Settings
     from qcli.train.train import Weights
 
+_FREE = ("resume", "json_", "noise", "noise_epochs", "shots", "nproc", "executor", "nodes", "ntasks", "slurm")
+"""What a run does not keep."""
 RecordT = TypeVar("RecordT", bound="BaseModel")
 
 
@@ -32,7 +39,8 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits:0,1; a .csv, .npz or .parquet file; or a folder with one sub-folder of images per class."
+            help="digits:0,1; a .csv, .npz or .parquet file; a folder of .parquet files; or one with one sub-folder of "
+            "images per class."
         ),
     ] = "digits:0,1",
     target: Annotated[str | None, typer.Option(help="Column of a table that holds the class.")] = None,
@@ -57,7 +65,12 @@ def train(
         str,
         typer.Option(help="Simulator: auto, cpu, torch (CUDA if there is one) or lightning (PennyLane's)."),
     ] = "auto",
-    precision: Annotated[str, typer.Option(help="Of the state vectors: float32 or float64.")] = "float32",
+    precision: Annotated[
+        str, typer.Option(help="Of state vectors, weights and features: float32 or float64.")
+    ] = "float32",
+    nproc: Annotated[
+        int, typer.Option(help="Processes of this machine that share each batch; the losses are the same.")
+    ] = 1,
     test_size: Annotated[
         float, typer.Option(help="Share of the samples kept for testing, or their number.")
     ] = 0.2,
@@ -76,6 +89,12 @@ def train(
     shots: Annotated[
         int | None, typer.Option(help="With --noise: shots per circuit to train for; default 512.")
     ] = None,
+    executor: ExecutorOption = "local",
+    nodes: Annotated[int, typer.Option(min=1, help="Of executor slurm: nodes of the job.")] = 1,
+    ntasks: Annotated[
+        int, typer.Option(min=1, help="Of executor slurm: processes that share the training, over all nodes.")
+    ] = 1,
+    slurm: SlurmOption = None,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -89,6 +108,8 @@ def train(
     \b
     qcli train qcnn --data digits:3,6 --seeds 3
     qcli train ./mine.py --data measurements.csv --target class --set wires=6
+    qcli train ./mine.py --data shards/ --batch 256 --nproc 8
+    qcli train qcnn --executor slurm --nodes 2 --ntasks 8 --slurm partition=cpu --slurm time_s=3600
     qcli train --resume runs/qcnn-digits-3-6-20260405-120000
     qcli train --resume runs/first --noise emulator/garnet
     """
@@ -103,12 +124,16 @@ def train(
             "qcli train qcnn, or qcli train --resume RUN",
         )
     wanted = _noise(noise, noise_epochs, shots)
+    resources = _resources(executor, nodes, ntasks, nproc, slurm)
+    processes = ntasks if resources else nproc
     with progress() as bar:
         if resume is not None:
             from qcli.train.run import Run
 
             _refuse_settings(context)
-            run = _with_noise(Run.open(resume), wanted)
+            run = Run.open(resume)
+            _check_processes(processes, run.info.training.batch)
+            run = _with_noise(run, wanted)
         else:
             assert model is not None
             settings = _settings(
@@ -122,23 +147,70 @@ def train(
                 engine=engine,
                 precision=precision,
             )
+            _check_processes(processes, batch)
             run = prepare(
                 model, data, target, pairs(set_ or []), test_size, settings, out, wanted, _check_noise
             )
         choice = engine_of(run)
         note(f"engine: {choice.engine}, {run.info.training.precision} ({choice.reason})")
-        try:
-            if run.info.noise is None:
-                go_on(run, _training_bar(bar, run))
-            else:
-                go_on(run, _training_bar(bar, run), partial(_fine_tune, bar, run))
-        except KeyboardInterrupt:
-            raise _stopped(run, "interrupted", "", 130) from None
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise _stopped(run, "the disk is full", "free some space, then ", 1) from error
+        with _resumable(run):
+            if resources is not None:
+                _on_slurm(run, resources, bar)
+            elif nproc == 1:
+                go_on(run, *shown(run, bar))
+    if nproc > 1:
+        from qcli.train.parallel import launch
+
+        with _resumable(run):
+            launch(nproc, (sys.executable, "-m", "qcli.cli.rank", str(run.path)))
     _show(run, json_)
+
+
+def _resources(
+    executor: str, nodes: int, ntasks: int, nproc: int, slurm: list[str] | None
+) -> Resources | None:
+    """What a job on Slurm is given; None where the training runs here."""
+    from qcli.cli.executors import check_executor, resources_of
+
+    check_executor(executor)
+    given = {"--nodes": nodes > 1, "--ntasks": ntasks > 1, "--slurm": bool(slurm)}
+    if executor == "local":
+        if named := [name for name, is_given in given.items() if is_given]:
+            raise QcliError(f"{named[0]} without Slurm", named[0], "add --executor slurm, or use --nproc")
+        return None
+    if nproc > 1:
+        raise QcliError("--nproc is for one machine", "--nproc", "use --nodes and --ntasks on Slurm")
+    if ntasks % nodes:
+        raise QcliError(
+            f"{ntasks} tasks on {nodes} nodes",
+            "--ntasks",
+            f"choose a multiple of {nodes}: as many on every node",
+        )
+    shape = [f"nodes={nodes}", f"tasks_per_node={ntasks // nodes}"]
+    return resources_of([*(slurm or []), *shape])
+
+
+def _on_slurm(run: Run, resources: Resources, bar: Progress) -> None:
+    from qcli.cluster.slurm import Slurm
+    from qcli.progress.training import train_as_job
+    from qcli.train.run import read_lines
+
+    training = run.info.training
+    task = bar.add_task("submitting to Slurm", total=training.seeds * training.epochs)
+
+    def see(seen: Seen) -> None:
+        state = "running" if seen.running else "done" if seen.done else "waiting for Slurm"
+        bar.update(
+            task, completed=len(read_lines(run.path / "history.jsonl")), description=f"{state}, epochs"
+        )
+
+    train_as_job(run, Slurm(run.path / "jobs", resources), poll_s=2.0, on_poll=see)
+
+
+def shown(run: Run, bar: Progress) -> tuple[Any, ...]:
+    """Arguments of `train.resume` and `parallel.rank`: a listener with a bar and, under noise, the fine-tuning."""
+    more = () if run.info.noise is None else (partial(_fine_tune, bar, run),)
+    return (_training_bar(bar, run), *more)
 
 
 def _noise(device: str | None, epochs: int | None, shots: int | None) -> Noise | None:
@@ -183,13 +255,36 @@ def _fine_tune(bar: Progress, run: Run, seed: int, weights: Weights) -> tuple[We
     return fine_tune(run, _Bar(bar, steps, f"under {run.info.noise.device}, "), seed, weights)
 
 
+def _check_processes(nproc: int, batch: int) -> None:
+    if not 1 <= nproc <= batch:
+        raise QcliError(
+            f"{nproc} processes for batches of {batch} rows",
+            "--nproc",
+            f"choose 1 to {batch}, or a larger --batch",
+        )
+
+
+@contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """What stops a training halfway says how to go on."""
+    from qcli.train.preempt import Preempted
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _stopped(run, "interrupted; all finished epochs are kept", "", 130) from None
+    except Preempted as stopped:
+        raise _stopped(run, f"{stopped}; all finished steps are kept", "", 128 + stopped.signal) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _stopped(
+            run, "the disk is full; all finished epochs are kept", "free some space, then ", 1
+        ) from error
+
+
 def _stopped(run: Run, why: str, first: str, exit_code: int) -> QcliError:
-    return QcliError(
-        f"{why}; all finished epochs are kept",
-        str(run.path),
-        f"{first}qcli train --resume {run.path}",
-        exit_code=exit_code,
-    )
+    return QcliError(why, str(run.path), f"{first}qcli train --resume {run.path}", exit_code=exit_code)
 
 
 def _refuse_settings(context: typer.Context) -> None:
@@ -197,7 +292,7 @@ def _refuse_settings(context: typer.Context) -> None:
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in ("resume", "json_", "noise", "noise_epochs", "shots")
+        if parameter.name not in _FREE
         and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
     ]
     if given:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcli.data.raw import Raw
+from qcli.data.raw import Labels, Raw
 from qcli.errors import QcliError
 from qcli.files import nearest
 
@@ -67,7 +67,7 @@ def read_npz(path: Path, target: str | None) -> Raw:
             f"{path}, array {found[0]}",
             "encode x as numbers before saving",
         )
-    labels = [str(value) for value in y.tolist()]
+    labels = Labels.of(str(value) for value in y.tolist())
     if x.ndim == 2:
         return Raw(x.astype(np.float64), labels, str(path), "table", target=wanted)
     pixels = _pixels(x, path).reshape(len(x), -1)

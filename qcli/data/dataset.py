@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from qcli.data.arrays import read_npz
 from qcli.data.digits import read_digits
 from qcli.data.images import read_images
-from qcli.data.raw import Kind, Raw, check_x, encode
-from qcli.data.table import read_csv, read_parquet
+from qcli.data.parquet import holds_parquet, read_parquet
+from qcli.data.raw import DataRows, Kind, Raw, check_x, encode, spans
+from qcli.data.store import Store
+from qcli.data.table import read_csv
 from qcli.errors import QcliError
 from qcli.files import nearest
 
 TABLES = {".csv": read_csv, ".parquet": read_parquet, ".npz": read_npz}
 ACCEPTED = (
-    "digits, digits:0,1, a .csv, .npz or .parquet file, or a folder with one sub-folder of images per class"
+    "digits, digits:0,1, a .csv, .npz or .parquet file, a folder of .parquet files, "
+    "or a folder with one sub-folder of images per class"
 )
 
 
@@ -30,7 +33,8 @@ class Dataset:
     """Labelled rows.
 
     name: what `load` takes to read them again (an absolute path for files);
-    x: (rows, features) float64 as read, images in [0, 1] and flattened row by row;
+    x: (rows, features) float64 as read, images in [0, 1] and flattened row by row; of large Parquet data a Store,
+        of which any rows can be read;
     y: (rows,) int64, the index into `classes`;
     shape: (height, width) or (height, width, channels) of an image, None for a table;
     target: the column of the labels, None where there are no columns;
@@ -38,7 +42,7 @@ class Dataset:
     """
 
     name: str
-    x: NDArray[np.float64]
+    x: DataRows
     y: NDArray[np.int64]
     classes: tuple[str, ...]
     shape: tuple[int, ...] | None
@@ -72,8 +76,8 @@ def load(
 
     Args:
         name: `digits` or `digits:0,1` (8x8 digits of scikit-learn, any subset of at least two); or the path
-            of a .csv, .parquet or .npz file or of a folder with one sub-folder of images per class. The
-            built-in name wins over a file called `digits` (write `./digits` for that).
+            of a .csv, .parquet or .npz file, of a folder of .parquet files, or of a folder with one sub-folder
+            of images per class. The built-in name wins over a file called `digits` (write `./digits` for that).
         target: column (npz: array) of the labels; default: the only one named target, label, class or y.
         image_size: (height, width) in pixels every picture of a folder is resized to.
         color: keep red, green and blue of the pictures of a folder instead of grey.
@@ -123,6 +127,8 @@ def load_recorded(record: Mapping[str, Any]) -> Dataset:
 
 def _read(path: Path, target: str | None, image_size: tuple[int, int], color: bool) -> Raw:
     if path.is_dir():
+        if holds_parquet(path):
+            return read_parquet(path, target)
         if target is not None:
             raise QcliError(
                 f"a folder of images has no column {target!r}",
@@ -139,14 +145,22 @@ def _read(path: Path, target: str | None, image_size: tuple[int, int], color: bo
 
 
 def _dataset(name: str, raw: Raw) -> Dataset:
-    check_x(raw)
+    if raw.sha256 is None:
+        check_x(raw)
     y, classes = encode(raw)
-    x = np.ascontiguousarray(raw.x, dtype=np.float64) + 0.0  # -0.0 becomes 0.0: equal data, equal hash
-    head = json.dumps([list(x.shape), list(classes), raw.kind, list(raw.shape or ())])
+    x = raw.x + 0.0 if isinstance(raw.x, np.ndarray) else raw.x  # -0.0 becomes 0.0: equal data, equal hash
+    digest = raw.sha256 or _digest(x, y, json.dumps([list(x.shape), classes, raw.kind, raw.shape or ()]))
+    if isinstance(x, Store) and raw.sha256 is None:
+        x.keep_sha256(digest)
+    return Dataset(name, x, y, classes, raw.shape, raw.target, digest, raw.kind)
+
+
+def _digest(x: DataRows, y: NDArray[np.int64], head: str) -> str:
     digest = hashlib.sha256(head.encode())
-    digest.update(x.astype("<f8").tobytes())
+    for part in spans(*x.shape):
+        digest.update(np.ascontiguousarray(x[part], "<f8").data)
     digest.update(y.astype("<i8").tobytes())
-    return Dataset(name, x, y, classes, raw.shape, raw.target, digest.hexdigest(), raw.kind)
+    return digest.hexdigest()
 
 
 def _exists(path: Path) -> bool:

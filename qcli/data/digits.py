@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from qcli.data.raw import Raw
+from qcli.data.raw import Labels, Raw
 from qcli.errors import QcliError
 
 FIX = "name at least two of 0 … 9, as in digits:0,1, or all ten with digits"
@@ -23,7 +23,7 @@ def read_digits(picked: str | None) -> tuple[str, Raw]:
     x, y = load_digits(return_X_y=True)
     rows = np.isin(y, wanted)
     name = "digits" if picked is None else "digits:" + ",".join(map(str, wanted))
-    return name, Raw(x[rows] / 16.0, [str(digit) for digit in y[rows]], name, "image", shape=(8, 8))
+    return name, Raw(x[rows] / 16.0, Labels.of(str(digit) for digit in y[rows]), name, "image", shape=(8, 8))
 
 
 def _parse(picked: str) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from qcli.data.raw import Raw
+from qcli.data.raw import Labels, Raw
 from qcli.errors import QcliError
 
 MAX_SIDE = 1024
@@ -44,7 +44,7 @@ def read_images(folder: Path, size: tuple[int, int], color: bool) -> Raw:
         rows += [_pixels(file, size, color) for file in files]
         labels += [group.name] * len(files)
     shape = (*size, 3) if color else size
-    return Raw(np.stack(rows).reshape(len(rows), -1), labels, str(folder), "image", shape=shape)
+    return Raw(np.stack(rows).reshape(len(rows), -1), Labels.of(labels), str(folder), "image", shape=shape)
 
 
 def _pixels(path: Path, size: tuple[int, int], color: bool) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """What every reader hands back, and the checks all data go through."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,60 @@ MISSING = {"", "nan", "na", "n/a", "<na>", "null", "none", "nat"}
 INFINITE = {"inf", "+inf", "-inf", "infinity", "-infinity"}
 
 
+_CELLS_AT_ONCE = 2**21
+
+
+class DataRows(Protocol):
+    """Features `(rows, features)`, an array or on disk; any choice of rows is an array of float64."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.float64]: ...
+
+
+def spans(rows: int, features: int) -> Iterator[slice]:
+    """All rows, in slices whose float64 values take 16 MiB at most."""
+    step = max(1, _CELLS_AT_ONCE // max(1, features))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One text per row: `names` are the distinct ones, `codes` (rows,) say which of them."""
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        index: dict[str, int] = {}
+        codes = np.fromiter((index.setdefault(text, len(index)) for text in texts), dtype=np.int32)
+        return cls(tuple(index), codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
 @dataclass(frozen=True)
 class Raw:
     """Rows as read, before the checks.
 
-    x: (rows, features) float64; labels: one text per row; where: path or name, for messages;
-    columns: feature names, or None where features have only a number.
+    x: (rows, features) float64; labels: one per row; where: path or name, for messages;
+    columns: feature names, or None where features have only a number;
+    sha256: the data's hash if an earlier reading of the same files has checked them and kept it.
     """
 
-    x: NDArray[np.float64]
-    labels: list[str]
+    x: DataRows
+    labels: Labels
     where: str
     kind: Kind
     shape: tuple[int, ...] | None = None
     target: str | None = None
     columns: tuple[str, ...] | None = None
+    sha256: str | None = None
 
 
 def place(where: str, column: str | None, row: int | None = None) -> str:
@@ -62,13 +101,19 @@ def check_x(raw: Raw) -> None:
         raise QcliError(
             f"{rows} rows of features but {len(raw.labels)} labels", raw.where, "give each row one label"
         )
-    bad = np.argwhere(~np.isfinite(raw.x))
-    if len(bad):
-        row, feature = (int(i) for i in bad[0])
-        value = raw.x[row, feature]
+    bad, first = 0, None
+    for part in spans(rows, features):
+        block = raw.x[part]
+        cells = np.argwhere(~np.isfinite(block))
+        bad += len(cells)
+        if len(cells) and first is None:
+            row, feature = (int(i) for i in cells[0])
+            first = (part.start + row, feature, float(block[row, feature]))
+    if first is not None:
+        row, feature, value = first
         column = raw.columns[feature] if raw.columns else str(feature)
         raise QcliError(
-            f"missing value (NaN) in {len(bad)} cell(s)" if np.isnan(value) else f"infinite value {value}",
+            f"missing value (NaN) in {bad} cell(s)" if np.isnan(value) else f"infinite value {value}",
             place(raw.where, column, row),
             "fill or drop these rows before loading",
         )
@@ -89,14 +134,15 @@ def encode(raw: Raw) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """
     where = place(raw.where, raw.target)
     tabular = raw.target is not None
-    for row, label in enumerate(raw.labels if tabular else []):
-        if label.lower() in MISSING | INFINITE:
-            raise QcliError(
-                f"label {label!r} is missing or infinite",
-                place(raw.where, raw.target, row),
-                "fill or drop this row",
-            )
-    distinct = sorted(set(raw.labels))
+    absent = [code for code, name in enumerate(raw.labels.names) if name.lower() in MISSING | INFINITE]
+    if tabular and absent:
+        row = int(np.isin(raw.labels.codes, absent).argmax())
+        raise QcliError(
+            f"label {raw.labels.names[raw.labels.codes[row]]!r} is missing or infinite",
+            place(raw.where, raw.target, row),
+            "fill or drop this row",
+        )
+    distinct = sorted(raw.labels.names)
     numbers = _numbers(distinct)
     if numbers is not None:
         distinct = [label for _, label in sorted(zip(numbers, distinct, strict=True))]
@@ -119,8 +165,8 @@ def encode(raw: Raw) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         )
     if len(classes) == 1:
         raise QcliError(f"only one class, {classes[0]!r}", where, "give rows of at least two classes")
-    index = {label: classes.index(name[label]) for label in distinct}
-    y = np.fromiter((index[label] for label in raw.labels), dtype=np.int64, count=len(raw.labels))
+    class_of = np.array([classes.index(name[label]) for label in raw.labels.names], dtype=np.int64)
+    y = class_of[raw.labels.codes]
     single = np.flatnonzero(np.bincount(y) == 1)
     if len(single):
         raise QcliError(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcli.data.dataset import Dataset
+from qcli.data.raw import spans
 from qcli.errors import QcliError
 
 Rows = NDArray[np.int64]
@@ -121,7 +122,9 @@ def fit_scaler(dataset: Dataset, split: Split) -> Scaler:
     if dataset.kind == "image":
         return Scaler(np.zeros(features), np.ones(features))
     with np.errstate(over="ignore", invalid="ignore"):
-        fitted = StandardScaler().fit(dataset.x[split.train])
+        fitted, rows = StandardScaler(), np.sort(split.train)
+        for part in spans(len(rows), features):
+            fitted.partial_fit(dataset.x[rows[part]])
     bad = np.flatnonzero(~np.isfinite(fitted.mean_) | ~np.isfinite(fitted.scale_))
     if len(bad):
         raise QcliError(

@@ -1,4 +1,4 @@
-"""Tables with a header: CSV and Parquet."""
+"""Tables with a header: CSV, and what it shares with Parquet."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcli.data.raw import MISSING, Raw, place
+from qcli.data.raw import MISSING, Labels, Raw, place
 from qcli.errors import QcliError
 from qcli.files import nearest
 
@@ -20,7 +20,7 @@ def read_csv(path: Path, target: str | None) -> Raw:
     """A comma-separated UTF-8 file with a header row; cells are read as text and parsed exactly.
 
     Raises:
-        QcliError: not CSV, no header, or the faults `_raw` names.
+        QcliError: not CSV, no header, or the faults `choose_columns` and `numbers` name.
     """
     import pandas as pd
 
@@ -48,39 +48,19 @@ def read_csv(path: Path, target: str | None) -> Raw:
         )
     frame = cells.iloc[1:].fillna("").reset_index(drop=True)
     frame.columns = pd.Index(names)
-    return _raw(frame, path, target)
+    chosen, features = choose_columns(names, path, target)
+    if frame.empty:
+        raise no_rows(path)
+    x, labels = numbers(frame, features, path), Labels.of(texts(frame[chosen]))
+    return Raw(x, labels, str(path), "table", target=chosen, columns=tuple(features))
 
 
-def read_parquet(path: Path, target: str | None) -> Raw:
-    """A Parquet file; a pandas index stored with it is left out.
-
-    Raises:
-        QcliError: not Parquet, or the faults `_raw` names.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            frame = file.read().to_pandas()
-    except PermissionError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise QcliError(
-            f"the file is not Parquet: {reason}", str(path), "export it again as .parquet"
-        ) from None
-    frame.columns = frame.columns.map(str)
-    return _raw(frame.reset_index(drop=True), path, target)
-
-
-def _raw(frame: "pd.DataFrame", path: Path, target: str | None) -> Raw:
-    """Target chosen, every other column turned into numbers.
+def choose_columns(names: list[str], path: Path, target: str | None) -> tuple[str, list[str]]:
+    """The target's name, and those of all other columns.
 
     Raises:
-        QcliError: nameless or duplicate columns, no target, no rows, text where a number belongs.
+        QcliError: nameless or duplicate columns, no target.
     """
-    names = [str(name) for name in frame.columns]
     for position, name in enumerate(names):
         if not name:
             raise QcliError(
@@ -92,13 +72,29 @@ def _raw(frame: "pd.DataFrame", path: Path, target: str | None) -> Raw:
     if duplicates:
         raise QcliError(f"duplicate column {duplicates[0]!r}", str(path), "give every column its own name")
     chosen = _target(names, path, target)
-    if frame.empty:
-        raise QcliError("the data have no rows", str(path), "add rows below the header")
-    features = [name for name in names if name != chosen]
-    columns = [_column(frame[name], name, path) for name in features]
-    x = np.column_stack(columns) if columns else np.empty((len(frame), 0))
-    labels = ["" if value is None else str(value).strip() for value in frame[chosen].tolist()]
-    return Raw(x, labels, str(path), "table", target=chosen, columns=tuple(features))
+    return chosen, [name for name in names if name != chosen]
+
+
+def no_rows(path: Path) -> QcliError:
+    """The error for a table without rows."""
+    return QcliError("the data have no rows", str(path), "add rows below the header")
+
+
+def numbers(
+    frame: "pd.DataFrame", features: list[str], path: Path, first_row: int = 0
+) -> NDArray[np.float64]:
+    """(rows, features); `first_row`: number of the frame's first row in the file, for messages.
+
+    Raises:
+        QcliError: text or dates where a number belongs.
+    """
+    columns = [_column(frame[name], name, path, first_row) for name in features]
+    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+
+
+def texts(series: "pd.Series[Any]") -> list[str]:
+    """Labels as text, "" where there is none."""
+    return ["" if value is None else str(value).strip() for value in series.tolist()]
 
 
 def _target(names: list[str], path: Path, target: str | None) -> str:
@@ -116,7 +112,7 @@ def _target(names: list[str], path: Path, target: str | None) -> str:
     raise QcliError(problem, str(path), f"name it with --target COLUMN; columns: {shown}")
 
 
-def _column(series: "pd.Series[Any]", name: str, path: Path) -> NDArray[np.float64]:
+def _column(series: "pd.Series[Any]", name: str, path: Path, first_row: int) -> NDArray[np.float64]:
     """One column as (rows,) float64; NaN where Parquet holds no value."""
     import pandas as pd
 
@@ -134,13 +130,13 @@ def _column(series: "pd.Series[Any]", name: str, path: Path) -> NDArray[np.float
     if str(cells[row]).strip().lower() in MISSING:
         raise QcliError(
             f"missing value {cells[row]!r}",
-            place(str(path), name, row),
+            place(str(path), name, first_row + row),
             "fill or drop these rows before loading",
         )
     shown = str(cells[row])[:40]
     raise QcliError(
         f"text {shown!r} where a number belongs",
-        place(str(path), name, row),
+        place(str(path), name, first_row + row),
         "encode the column as numbers or drop it; a column of labels is named with --target",
     )
 

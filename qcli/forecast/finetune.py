@@ -99,7 +99,7 @@ def fine_tune(run: Run, listener: Listener, seed: int, weights: Weights) -> tupl
         checkpoint = run.path / "checkpoints" / f"seed-{seed}-{name}-{noise.epochs}.safetensors"
         with using(executor):
             return fit(
-                model, run.rows("train"), validation, settings, seed, checkpoint, listener, on_weights
+                model, run.stream("train"), validation, settings, seed, checkpoint, listener, on_weights
             )[0]
 
     trust = optimism(device.vendor)

@@ -1,13 +1,12 @@
 """The second stage: the search, seeds of its best trials, the final training, and what it is worth on the targets."""
 
+import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from qcli.cluster.drive import Work, drive
 from qcli.cluster.jobs import Jobs
-from qcli.cluster.log import Log
 from qcli.device.catalogue import find
 from qcli.errors import QcliError
 from qcli.files import read_json
@@ -16,11 +15,13 @@ from qcli.price.estimate import Question
 from qcli.progress.context import Context
 from qcli.progress.plan import RECOMMENDED, Progression
 from qcli.progress.stage import Check, Result
+from qcli.progress.training import train_as_job
 from qcli.search.plan import REPETITION, SHOTS, Plan
 from qcli.search.run import Trial, begin, ranked, search, table
 from qcli.search.space import Choice, Point, Value
+from qcli.train.parallel import launch
 from qcli.train.run import Run
-from qcli.train.train import prepare, resume
+from qcli.train.train import prepare
 
 _MOST_DEGRADATION = 100.0
 
@@ -148,31 +149,12 @@ def _trained(context: Context, jobs: Jobs, point: Point) -> Run:
     run = Run.open(folder)
     if (folder / "metrics.json").is_file():
         return run
-    work = Work(
-        name=f"{context.work.name}-final",
-        function=train_final,
-        common=(str(folder.resolve()),),
-        keys=["final"],
-        finished=lambda: {"final"} if (folder / "metrics.json").is_file() else set(),
-        give_up=_no_training,
-        attempts=plan.hpc.attempts,
-    )
-    drive(work, jobs, Log(context.work / "final.jsonl"), partial(context.seen, "training"), poll_s(plan))
+    if plan.hpc.executor == "local" and plan.hpc.nproc > 1:
+        launch(plan.hpc.nproc, (sys.executable, "-m", "qcli.cli.rank", str(folder)))
+        return run
+    seen = partial(context.seen, "training")
+    train_as_job(run, jobs, attempts=plan.hpc.attempts, poll_s=poll_s(plan), on_poll=seen)
     return run
-
-
-def train_final(path: str, keys: Sequence[str]) -> None:
-    """In a worker: all that is left of a run's training."""
-    resume(Run.open(path))
-
-
-def _no_training(key: Any, state: str) -> None:
-    raise QcliError(
-        f"the final training did not end, its last job as {state}",
-        "stage hpc",
-        "see the logs in jobs/",
-        exit_code=1,
-    )
 
 
 def _estimated(plan: Progression, run: Run) -> dict[str, Any]:

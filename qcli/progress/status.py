@@ -10,6 +10,7 @@ from qcli.errors import QcliError
 from qcli.progress.plan import Progression
 from qcli.progress.run import folder_of
 from qcli.progress.stage import STAGES, Folder, Name, work_folder
+from qcli.progress.training import LOG
 from qcli.search.run import table
 
 _PARTS = ("search", "seeds")
@@ -57,7 +58,7 @@ def _part(work: Path, name: str) -> dict[str, Any]:
 def _jobs(work: Path) -> Mapping[str, int]:
     """By how they ended, those that have not as `open`."""
     found: dict[str, str] = {}
-    for path in (*(work / name / "events.jsonl" for name in _PARTS), work / "final.jsonl"):
+    for path in (*(work / name / "events.jsonl" for name in _PARTS), work / "final" / LOG):
         for event in Log(path).events("submitted", "ended"):
             found |= dict.fromkeys(event["jobs"], "open") if event["event"] == "submitted" else event["jobs"]
     return Counter(found.values())

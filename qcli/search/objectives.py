@@ -17,8 +17,8 @@ from qcli.noise.prepared import Circuits
 from qcli.price.estimate import Question, Row, estimate
 from qcli.price.subject import subject_of
 from qcli.search.plan import Plan
-from qcli.train.loop import Epoch
 from qcli.train.run import Run
+from qcli.train.state import Epoch
 
 
 def measure(plan: Plan, run: Run, history: list[Epoch], shots: int) -> list[float]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qcli.cluster.jobs import Stopped
 from qcli.errors import QcliError
 from qcli.model.checkpoint import save_tensors
 from qcli.search import study as studies
@@ -18,8 +19,10 @@ from qcli.search.plan import Plan, open_plan
 from qcli.simulate.engine import precision_named
 from qcli.simulate.exact import Exact
 from qcli.simulate.executor import using
-from qcli.train.loop import Epoch, fit
+from qcli.train.loop import fit
+from qcli.train.preempt import Preempted
 from qcli.train.run import Run
+from qcli.train.state import Epoch
 from qcli.train.train import Silent, prepare, write_history
 
 if TYPE_CHECKING:
@@ -38,7 +41,10 @@ def run_trials(folder: str, numbers: Sequence[int]) -> None:
     for number in numbers:
         with _alone(trial_folder(Path(folder), number)) as alone:
             if alone and not studies.ended(study.get_trials(deepcopy=False)[number]):
-                _run(plan, study, Path(folder), number)
+                try:
+                    _run(plan, study, Path(folder), number)
+                except Preempted:
+                    raise Stopped from None
 
 
 def trial_folder(folder: Path, number: int) -> Path:

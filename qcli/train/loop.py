@@ -1,18 +1,21 @@
-"""One seed of training: epochs, early stopping, a checkpoint after each epoch."""
+"""One seed of training: epochs, early stopping, a checkpoint after each epoch and where a signal stops it."""
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from qcli.errors import QcliError
-from qcli.model.checkpoint import check_weights, load_tensors, load_weights, save_tensors
 from qcli.model.load import call_model, class_logits
-from qcli.train.run import Settings
+from qcli.train.preempt import SIGNALS, Preempted, Received, deferred, signalled
+from qcli.train.run import Rows, Settings
+from qcli.train.state import Epoch, State, Weights, Within, restore, save
+from qcli.train.workers import ALONE, Workers
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -20,22 +23,8 @@ _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
-Rows = tuple[Tensor, Tensor]
-"""Features `(rows, features)` and labels `(rows,)`."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of history.jsonl. Losses are mean cross-entropies in nats; `steps` counts optimizer steps so far."""
-
-    seed: int
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
-    steps: int
+_AT_ONCE = 8192
+"""Rows of one forward pass without gradients: memory does not grow with the data."""
 
 
 class Listener(Protocol):
@@ -51,13 +40,19 @@ class Listener(Protocol):
 
 
 @dataclass
-class _State:
-    """Everything a checkpoint holds."""
+class _Training:
+    """What does not change during one training."""
 
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    best: dict[str, Tensor]
-    history: list[Epoch]
+    state: State
+    train: Rows
+    validation: Rows
+    classes: int
+    settings: Settings
+    seed: int
+    workers: Workers
+    signals: Received
+    listener: Listener
+    on_weights: Callable[[], None]
 
 
 def fit(
@@ -69,34 +64,53 @@ def fit(
     checkpoint: Path,
     listener: Listener,
     on_weights: Callable[[], None] = lambda: None,
-) -> tuple[dict[str, Tensor], list[Epoch]]:
+    workers: Workers = ALONE,
+) -> tuple[Weights, list[Epoch]]:
     """Train `model` in place from `checkpoint` if it exists; return the best weights and the history.
 
-    An interrupted training that is resumed ends with the same weights, to the bit, as one that was not.
-    `on_weights` is called before the first step and after the last of each epoch, for an executor that depends on the
-    weights.
+    An interrupted training that is resumed ends with the same weights, to the bit, as one that was not. So does one
+    shared by several `workers`, up to the order of sums; the first of them writes the checkpoints. `on_weights` is
+    called before the first step and after the last of each epoch, for an executor that depends on the weights.
 
     Raises:
         QcliError: the loss is no longer finite, or the checkpoint is damaged or of another model.
+        Preempted: a signal came to one of the workers; the checkpoint holds the last step.
     """
-    classes = int(train[1].max()) + 1
-    state = _State(model, _OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.lr), {}, [])
+    order = torch.Generator().manual_seed(seed).get_state()
+    state = State(model, _OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.lr), order)
     steps_per_epoch = -(-len(train[1]) // settings.batch)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]), deferred() as signals:
         if checkpoint.is_file():
-            _restore(state, checkpoint)
-        listener.on_start(seed, state.history[-1].steps if state.history else 0)
-        if not _finished(state.history, settings):
-            on_weights()
-        while not _finished(state.history, settings):
-            state.history.append(
-                _epoch(state, train, validation, settings, seed, classes, listener, on_weights)
-            )
-            if _best(state.history) is state.history[-1]:
-                state.best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-            _save(state, checkpoint)
-            listener.on_epoch(state.history[-1])
+            restore(state, checkpoint)
+        training = _Training(
+            state,
+            train,
+            validation,
+            int(train[1].max()) + 1,
+            settings,
+            seed,
+            workers,
+            signals,
+            listener,
+            on_weights,
+        )
+        workers.check_same(state.steps)
+        listener.on_start(seed, state.steps)
+        try:
+            if not _finished(state.history, settings):
+                _at_start(state, on_weights)
+            while not _finished(state.history, settings):
+                _epoch(training)
+                if workers.rank == 0:
+                    save(state, checkpoint)
+                listener.on_epoch(state.history[-1])
+            _stop_if(workers.sum(torch.tensor(signals.flags())))
+        except Preempted:
+            if workers.rank == 0:
+                save(state, checkpoint)
+            workers.sum(torch.zeros(1))
+            signals.number = None
+            raise
     listener.on_stop(seed, (settings.epochs - len(state.history)) * steps_per_epoch)
     return state.best, state.history
 
@@ -111,49 +125,88 @@ def _finished(history: list[Epoch], settings: Settings) -> bool:
     return len(history) >= settings.epochs or len(history) - _best(history).epoch >= settings.patience
 
 
-def _epoch(
-    state: _State,
-    train: Rows,
-    validation: Rows,
-    settings: Settings,
-    seed: int,
-    classes: int,
-    listener: Listener,
-    on_weights: Callable[[], None],
-) -> Epoch:
-    started = time.perf_counter()
-    x, y = train
-    number = len(state.history) + 1
-    steps = state.history[-1].steps if state.history else 0
-    total = right = 0.0
+def _at_start(state: State, on_weights: Callable[[], None]) -> None:
+    """Call `on_weights` with the weights that the epoch under way began with."""
+    now = state.weights()
+    state.start = state.start or now
+    state.model.load_state_dict(state.start)
+    on_weights()
+    state.model.load_state_dict(now)
+
+
+def _epoch(training: _Training) -> None:
+    """What is left of the epoch under way, up to its line in the history."""
+    state, y, number = training.state, training.train[1], len(training.state.history) + 1
+    generator = torch.Generator()
+    generator.set_state(state.order)
+    batches = torch.randperm(len(y), generator=generator).split(training.settings.batch)
+    since = time.perf_counter() - state.within.seconds
     state.model.train()
-    for rows in torch.randperm(len(y)).split(settings.batch):
-        state.optimizer.zero_grad()
-        logits = call_model(state.model, x[rows], classes)
-        loss = nn.functional.cross_entropy(logits, y[rows])
-        if not torch.isfinite(loss):
-            raise QcliError(
-                f"the loss is {loss.item()} in epoch {number}",
-                f"seed {seed}",
-                "lower --lr, or check the data's scale",
-                exit_code=1,
-            )
+    for rows in batches[state.within.steps :]:
+        loss, right, *flags = _step(training, rows).tolist()
+        state.within = Within(
+            state.within.steps + 1,
+            state.within.loss + loss * len(rows),
+            state.within.right + right,
+            time.perf_counter() - since,
+        )
+        training.listener.on_step(training.seed, number, loss)
+        _stop_if(flags)
+    training.on_weights()
+    val_loss, val_accuracy = _evaluate(training)
+    seconds, done = time.perf_counter() - since, state.within
+    loss, accuracy = done.loss / len(y), done.right / len(y)
+    epoch = Epoch(training.seed, number, loss, accuracy, val_loss, val_accuracy, seconds, state.steps)
+    state.history.append(epoch)
+    state.order, state.within, state.start = generator.get_state(), Within(), state.weights()
+    if _best(state.history) is epoch:
+        state.best = state.start
+
+
+def _step(training: _Training, rows: Tensor) -> Tensor:
+    """One optimizer step on a batch, of which this process sees its share.
+
+    Returns the batch's mean loss, its right answers, and the flags of signals: float64, equal in all processes.
+    """
+    state, workers, (x, y) = training.state, training.workers, training.train
+    own = workers.share(rows)
+    torch.default_generator.manual_seed(_noise_seed(training.seed, state.steps, workers.rank))
+    state.optimizer.zero_grad()
+    mean = right = 0.0
+    if len(own):
+        logits = call_model(state.model, x[own], training.classes)
+        loss = nn.functional.cross_entropy(logits, y[own], reduction="sum") / len(rows)
         if not loss.requires_grad:
             raise QcliError(
                 "no gradient reaches the model's parameters",
                 "the model's forward pass",
                 "leave out detach(), no_grad() and conversions to NumPy",
             )
-        loss.backward()
-        state.optimizer.step()
-        steps += 1
-        total += loss.item() * len(rows)
-        right += (logits.argmax(1) == y[rows]).sum().item()
-        listener.on_step(seed, number, loss.item())
-    on_weights()
-    val_loss, val_accuracy = _evaluate(state.model, validation, classes)
-    seconds = time.perf_counter() - started
-    return Epoch(seed, number, total / len(y), right / len(y), val_loss, val_accuracy, seconds, steps)
+        mean, right = loss.item(), (logits.argmax(1) == y[own]).sum().item()
+        if torch.isfinite(loss):
+            loss.backward()
+    figures = torch.tensor([mean, right, *training.signals.flags()], dtype=torch.float64)
+    figures = workers.sum_gradients(list(state.model.parameters()), figures)
+    if not torch.isfinite(figures[0]):
+        raise QcliError(
+            f"the loss is {figures[0].item()} in epoch {len(state.history) + 1}",
+            f"seed {training.seed}",
+            "lower --lr, or check the data's scale",
+            exit_code=1,
+        )
+    state.optimizer.step()
+    return figures
+
+
+def _noise_seed(seed: int, step: int, rank: int) -> int:
+    """Of what the model itself draws (dropout) in a step: no checkpoint needs to hold the state of that generator."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint32)[0])
+
+
+def _stop_if(flags: Tensor | list[float]) -> None:
+    number = signalled(list(flags))
+    if number is not None:
+        raise Preempted(number)
 
 
 def predict(model: nn.Module, x: Tensor, classes: int) -> Tensor:
@@ -163,45 +216,30 @@ def predict(model: nn.Module, x: Tensor, classes: int) -> Tensor:
         return torch.softmax(class_logits(model(x), classes).double(), dim=1)
 
 
-def _evaluate(model: nn.Module, rows: Rows, classes: int) -> tuple[float, float]:
+def predict_all(model: nn.Module, rows: Rows, classes: int) -> Tensor:
+    """`predict` for any number of rows, some at a time."""
     x, y = rows
+    return torch.cat([predict(model, x[some], classes) for some in torch.arange(len(y)).split(_AT_ONCE)])
+
+
+def _evaluate(training: _Training) -> tuple[float, float]:
+    """Mean loss and accuracy of the validation rows, which the processes share.
+
+    Raises:
+        Preempted: a signal came; the epoch's steps are done, its validation is repeated.
+    """
+    (x, y), workers, model = training.validation, training.workers, training.state.model
+    total = torch.zeros(2 + len(SIGNALS), dtype=torch.float64)
     model.eval()
-    with torch.no_grad():
-        logits = class_logits(model(x), classes)
-    return nn.functional.cross_entropy(logits, y).item(), (logits.argmax(1) == y).double().mean().item()
-
-
-def _save(state: _State, path: Path) -> None:
-    tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
-    for index, slots in state.optimizer.state_dict()["state"].items():
-        tensors |= {
-            f"optimizer.{index}.{name}": value for name, value in slots.items() if isinstance(value, Tensor)
-        }
-    tensors["rng"] = torch.get_rng_state()
-    save_tensors(path, tensors, {"history": [asdict(epoch) for epoch in state.history]})
-
-
-def _restore(state: _State, path: Path) -> None:
-    tensors, facts = load_tensors(path)
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {
-            name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)
-        }
-
-    load_weights(state.model, part("model."), path)
-    state.best = part("best.")
-    check_weights(state.model, state.best, path)
-    slots: dict[int, dict[str, Any]] = {}
-    try:
-        for name, tensor in part("optimizer.").items():
-            index, slot = name.split(".", 1)
-            slots.setdefault(int(index), {})[slot] = tensor
-        state.optimizer.load_state_dict(
-            {"state": slots, "param_groups": state.optimizer.state_dict()["param_groups"]}
-        )
-        state.history = [Epoch(**line) for line in facts["history"]]
-        torch.set_rng_state(tensors["rng"])
-    except (KeyError, TypeError, ValueError, RuntimeError):
-        raise QcliError(f"{path.name} is not a training checkpoint", str(path), "train again") from None
+    for rows in torch.arange(len(y)).split(_AT_ONCE * workers.size):
+        own = workers.share(rows)
+        loss = right = 0.0
+        if len(own):
+            with torch.no_grad():
+                logits = class_logits(model(x[own]), training.classes)
+            loss = nn.functional.cross_entropy(logits, y[own], reduction="sum").item()
+            right = (logits.argmax(1) == y[own]).sum().item()
+        figures = torch.tensor([loss, right, *training.signals.flags()], dtype=torch.float64)
+        total += workers.sum(figures)
+        _stop_if(total[2:])
+    return total[0].item() / len(y), total[1].item() / len(y)

@@ -9,11 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from qcli.data.dataset import Dataset, load_recorded
+from qcli.data.raw import DataRows
 from qcli.data.split import Scaler, Split, fit_scaler, split
 from qcli.errors import QcliError
 from qcli.files import read_json, write_json
@@ -54,8 +57,8 @@ class SplitInfo(_Record):
 
 
 class Settings(_Record):
-    """How to train. `patience`: epochs without a better validation loss before stopping early; `engine` and `precision`
-    of the circuits' simulation."""
+    """How to train. `patience`: epochs without a better validation loss before stopping early; `engine`: of the
+    circuits' simulation; `precision`: of that, of weights and of features."""
 
     epochs: int = Field(30, ge=1)
     batch: int = Field(32, ge=1)
@@ -93,6 +96,24 @@ class RunInfo(_Record):
     parameters: Parameters
     created: str
     versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features `(rows, features)` of some rows of the data, read and scaled when asked for: `features[rows]`."""
+
+    x: DataRows
+    index: NDArray[np.int64]
+    scaler: Scaler
+    dtype: torch.dtype
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        chosen = self.index[rows.numpy() if isinstance(rows, Tensor) else rows]
+        return torch.as_tensor(self.scaler.apply(self.x[chosen]), dtype=self.dtype)
+
+
+Rows = tuple[Tensor | Features, Tensor]
+"""Features `(rows, features)` and labels `(rows,)`."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +219,13 @@ class Run:
     def new_model(self, seed: int | None = None) -> nn.Module:
         """The model with fresh weights."""
         data = self.info.data
-        return build_model(self.source, data.features, len(data.classes), self.info.model.options, seed)
+        model = build_model(self.source, data.features, len(data.classes), self.info.model.options, seed)
+        return model.to(self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of rows and weights: that of the circuits' simulation."""
+        return torch.float64 if self.info.training.precision == "float64" else torch.float32
 
     def model(self) -> nn.Module:
         """The trained model, in evaluation mode."""
@@ -207,11 +234,20 @@ class Run:
         load_weights(model, tensors, self.weights_file)
         return model.eval()
 
-    def rows(self, part: str, limit: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def rows(self, part: str, limit: int | None = None) -> tuple[Tensor, Tensor]:
         """Scaled features `(rows, features)` and labels `(rows,)` of train, validation or test."""
         index = getattr(self.split, part)[:limit]
-        x = self.scaler.apply(self.dataset.x[index])
-        return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(self.dataset.y[index])
+        return self._features(index)[:], torch.as_tensor(self.dataset.y[index])
+
+    def stream(self, part: str) -> Rows:
+        """As `rows`, but of data that are kept on disk only those rows are read that are asked for."""
+        if isinstance(self.dataset.x, np.ndarray):
+            return self.rows(part)
+        index = getattr(self.split, part)
+        return self._features(index), torch.as_tensor(self.dataset.y[index])
+
+    def _features(self, index: NDArray[np.int64]) -> Features:
+        return Features(self.dataset.x, index, self.scaler, self.dtype)
 
 
 def versions() -> dict[str, str]:

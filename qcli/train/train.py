@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from qcli.data.dataset import load
 from qcli.data.split import check_batch, fit_scaler, split
@@ -16,15 +17,16 @@ from qcli.errors import QcliError
 from qcli.files import write_atomic, write_json
 from qcli.model.checkpoint import save_tensors
 from qcli.model.layer import quantum_layers
-from qcli.model.load import build_model, find_model, parse_options
+from qcli.model.load import build_model, call_model, find_model, parse_options
 from qcli.simulate import memory
 from qcli.simulate.engine import Choice, choose, precision_named
-from qcli.simulate.exact import Exact
+from qcli.simulate.exact import Blank, Exact
 from qcli.simulate.executor import using
 from qcli.simulate.fuse import fuse
 from qcli.train.baselines import Baseline, baselines
-from qcli.train.loop import Epoch, Listener, fit, predict
+from qcli.train.loop import Listener, fit, predict_all
 from qcli.train.metrics import Metrics, evaluate, summary
+from qcli.train.preempt import at_once
 from qcli.train.run import (
     DataInfo,
     ModelInfo,
@@ -37,8 +39,11 @@ from qcli.train.run import (
     now,
     versions,
 )
+from qcli.train.state import Epoch, Weights
+from qcli.train.workers import ALONE, Workers
 
-Weights = dict[str, Tensor]
+Histories = dict[int, list[Epoch]]
+"""Epochs by seed."""
 EPSILON = 0.05
 """`iterations_to_epsilon`: optimizer steps until the validation loss first came this close (in nats) to its best."""
 
@@ -114,6 +119,9 @@ def prepare(
         versions=versions(),
     )
     run = Run(_directory(out, source.name, dataset.label), info)
+    if run.dtype == torch.float64:
+        with using(Blank()), torch.no_grad():
+            call_model(run.new_model(), run.rows("train", 2)[0], len(dataset.classes), str(source.file))
     check(run)
     run.save()
     return run
@@ -123,32 +131,51 @@ def resume(
     run: Run,
     listener: Listener | None = None,
     finish: Callable[[int, Weights], tuple[Weights, dict[str, Any]]] = lambda seed, weights: (weights, {}),
+    workers: Workers = ALONE,
 ) -> Run:
     """Train what is not trained yet of a run, then write its weights and metrics.
 
     `finish` is given the chosen seed with its best weights, and returns those to keep and what else metrics.json is to
-    hold.
+    hold. Of several `workers` the first alone writes, and does what comes after the training.
+
+    Raises:
+        Preempted: a signal asked to stop (preempt.SIGNALS); resuming loses at most a step.
     """
-    listener = listener or Silent()
-    training, validation = run.rows("train"), run.rows("validation")
+    with at_once(), using(Exact(run.info.training.engine, precision_named(run.info.training.precision))):
+        best, histories = _train(run, listener or Silent(), workers)
+        if workers.rank == 0:
+            _conclude(run, best, histories, finish)
+    return run
+
+
+def _train(run: Run, listener: Listener, workers: Workers) -> tuple[dict[int, Weights], Histories]:
+    training, validation, settings = run.stream("train"), run.stream("validation"), run.info.training
     best: dict[int, Weights] = {}
-    histories: dict[int, list[Epoch]] = {}
-    settings = run.info.training
-    with using(Exact(settings.engine, precision_named(settings.precision))):
-        for seed in range(settings.seed, settings.seed + settings.seeds):
-            checkpoint = run.path / "checkpoints" / f"seed-{seed}.safetensors"
-            finished = [epoch for history in histories.values() for epoch in history]
-            log = _Log(run.path / "history.jsonl", finished, listener)
-            best[seed], histories[seed] = fit(
-                run.new_model(seed), training, validation, settings, seed, checkpoint, log
-            )
-    write_history(run.path / "history.jsonl", [epoch for history in histories.values() for epoch in history])
+    histories: Histories = {}
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        checkpoint = run.path / "checkpoints" / f"seed-{seed}.safetensors"
+        log = listener if workers.rank else _Log(run.path / "history.jsonl", _lines(histories), listener)
+        best[seed], histories[seed] = fit(
+            run.new_model(seed), training, validation, settings, seed, checkpoint, log, workers=workers
+        )
+    return best, histories
+
+
+def _conclude(
+    run: Run,
+    best: dict[int, Weights],
+    histories: Histories,
+    finish: Callable[[int, Weights], tuple[Weights, dict[str, Any]]],
+) -> None:
+    write_history(run.path / "history.jsonl", _lines(histories))
     chosen = min(histories, key=lambda seed: min(epoch.val_loss for epoch in histories[seed]))
     best[chosen], more = finish(chosen, best[chosen])
     save_tensors(run.weights_file, best[chosen], {"seed": chosen, "model": run.info.model.name})
-    with using(Exact(settings.engine, precision_named(settings.precision))):
-        write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen) | more)
-    return run
+    write_json(run.path / "metrics.json", _metrics(run, best, histories, chosen) | more)
+
+
+def _lines(histories: Histories) -> list[Epoch]:
+    return [epoch for history in histories.values() for epoch in history]
 
 
 def engine_of(run: Run) -> Choice:
@@ -176,16 +203,14 @@ def write_history(path: Path, epochs: list[Epoch]) -> None:
     write_atomic(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
 
 
-def _metrics(
-    run: Run, best: dict[int, Weights], histories: dict[int, list[Epoch]], chosen: int
-) -> dict[str, Any]:
-    x, y = run.rows("test")
+def _metrics(run: Run, best: dict[int, Weights], histories: Histories, chosen: int) -> dict[str, Any]:
+    test = run.stream("test")
     classes = len(run.info.data.classes)
     per_seed: dict[int, Metrics] = {}
     for seed, weights in best.items():
         model = run.new_model(seed)
         model.load_state_dict(weights)
-        per_seed[seed] = evaluate(predict(model, x, classes).numpy(), y.numpy(), seed)
+        per_seed[seed] = evaluate(predict_all(model, test, classes).numpy(), test[1].numpy(), seed)
     rivals = baselines(run.dataset, run.split, run.scaler, run.info.parameters.total, run.info.training.seed)
     return {
         "schema": "qcli.metrics/1",
@@ -204,7 +229,7 @@ def _metrics(
         "baselines": [baseline.to_json() for baseline in rivals],
         "epsilon": EPSILON,
         "engine": {**asdict(engine_of(run)), "precision": run.info.training.precision},
-        "test_samples": len(y),
+        "test_samples": len(test[1]),
         "interval": "95 %: Wilson for accuracy, percentile bootstrap for macro-F1 and ECE",
         "verdict": _verdict(run.info.model.name, per_seed[chosen], rivals),
     }

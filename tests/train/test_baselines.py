@@ -81,3 +81,14 @@ def test_json_form() -> None:
     entry = json.loads(json.dumps(run(load("digits:0,1"), 100)[0].to_json()))
     assert list(entry) == ["name", "parameters", "accuracy", "macro_f1", "ece"]
     assert entry["parameters"] == 65
+
+
+def test_large_data_are_sampled_in_proportion_and_a_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = moons()
+    monkeypatch.setattr(room, "ROWS", 31)
+    rows = room._sample(data.y, split(data).train, 2)
+    assert np.bincount(data.y[rows]).tolist() == [15, 15]
+    assert set(rows) <= set(split(data).train)
+    for baseline in run(data, 100):
+        assert baseline.note == "fitted to 30 of 128 training rows"
+        assert baseline.metrics.accuracy.value > 0.7
