@@ -66,7 +66,7 @@ def read_parquet(path: Path, target: str | None) -> Raw:
     """
     table = _open(path, target)
     columns = tuple(table.features)
-    if table.rows * len(columns) <= int(os.environ.get("QCLI_MEMORY_CELLS", _IN_MEMORY)):
+    if table.rows * len(columns) <= _cells_in_memory():
         x, coder = np.empty((table.rows, len(columns))), _Coder()
         for start, block in _blocks(table, coder):
             x[start : start + len(block)] = block
@@ -83,6 +83,13 @@ def read_parquet(path: Path, target: str | None) -> Raw:
     store = stored(table.files, table.target, write)
     labels = Labels(store.facts.names, store.codes)
     return Raw(store, labels, str(path), "table", target=table.target, columns=columns, sha256=store.sha256)
+
+
+def _cells_in_memory() -> int:
+    text = os.environ.get("QCLI_MEMORY_CELLS", str(_IN_MEMORY))
+    if not text.isdecimal():
+        raise QcliError(f"{text!r} is not a number of cells", "QCLI_MEMORY_CELLS", f"such as {_IN_MEMORY}")
+    return int(text)
 
 
 class _Coder:

@@ -144,6 +144,12 @@ def test_faults_of_a_shard_are_named(tmp_path, on_disk, disk, change, what, wher
         assert refusal.value.what == what and where in refusal.value.where
 
 
+def test_a_limit_that_is_no_number_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("QCLI_MEMORY_CELLS", "1 GB")
+    with pytest.raises(QcliError, match="'1 GB' is not a number of cells"):
+        load(written(tmp_path / "a.parquet", frame()), "kind")
+
+
 def test_changed_files_are_read_anew_and_what_was_kept_goes(tmp_path, on_disk, cache):
     on_disk()
     path = written(tmp_path / "a.parquet", frame())
