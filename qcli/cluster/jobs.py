@@ -48,6 +48,14 @@ class Jobs(Protocol):
         """Start `function(*a)` for every `a` of `arguments`, as one array; the jobs' ids, in that order."""
         ...
 
+    def check(self) -> None:
+        """Refuse what `submit` would refuse, before anything else is done for it.
+
+        Raises:
+            QcliError: as said.
+        """
+        ...
+
     def find(self, name: str, count: int) -> tuple[str, ...] | None:
         """The ids of an array of `count` jobs that was submitted under this name before, or None."""
         ...

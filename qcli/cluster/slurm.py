@@ -23,6 +23,17 @@ from qcli.errors import QcliError
 
 __all__ = ["Slurm", "parameters", "requeue"]
 
+_ASKED = (
+    "partition",
+    "account",
+    "qos",
+    "time",
+    "nodes",
+    "ntasks_per_node",
+    "cpus_per_task",
+    "gpus_per_node",
+    "mem",
+)
 UNKNOWN = ("Invalid job id", "accounting storage is disabled", "already completing or completed")
 SILENT = ("Unable to contact", "timed out", "Connection refused", "Zero Bytes", "in standby mode")
 
@@ -72,6 +83,25 @@ class Slurm:
                 stray.unlink()
             raise _refused(str(error)) from None
         return tuple(job.job_id for job in jobs)
+
+    def check(self) -> None:
+        """Ask Slurm whether it would take such a job.
+
+        Raises:
+            QcliError: as `submit`.
+        """
+        _submitit()
+        given = parameters("test", self.resources)
+        for program in ("sbatch", "srun"):
+            if shutil.which(program) is None:
+                raise _absent(program)
+        _check_writable(self.folder)
+        flags = [f"--{key.replace('_', '-')}={given[key]}" for key in _ASKED if key in given]
+        command = ["sbatch", "--test-only", "--output=/dev/null", *flags, "--wrap=true"]
+        with _outside_of_jobs():
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            raise _refused(done.stderr)
 
     def find(self, name: str, count: int) -> tuple[str, ...] | None:
         """The ids of an array of `count` jobs that was submitted under this name and to this folder, or None.

@@ -13,7 +13,7 @@ from qcli.simulate.exact import Exact
 from qcli.simulate.executor import using
 from qcli.train.run import Run
 
-WEIGHTS, ROWS = 32, 32
+WEIGHTS, ROWS = 8, 32
 _LEAST = 1e-12
 
 
@@ -34,7 +34,7 @@ class Gradients:
 
 
 def look_at_gradients(run: Run) -> Gradients:
-    """Of the loss on a run's first training rows, at the initial weights of 32 seeds."""
+    """Of the loss on a run's first training rows, at the initial weights of eight seeds."""
     x, y = run.rows("train", ROWS)
     classes = len(run.info.data.classes)
     training = run.info.training

@@ -46,6 +46,8 @@ def progress(
     folder = folder_of(plan)
     folder.check_unchanged(plan)
     with folder.log.driving():
+        if folder.state("hpc") != "passed":
+            _check_jobs(plan, work_folder(folder, plan, "hpc"), jobs_in)
         for stage in STAGES:
             if folder.state(stage) == "passed":
                 continue
@@ -59,6 +61,13 @@ def progress(
             if not result.met:
                 raise refusal(stage, result)
     return folder
+
+
+def _check_jobs(plan: Progression, work: Path, jobs_in: JobsIn) -> None:
+    """A partition that is not there is found before the laptop's stage, not after it."""
+    for given in (plan.hpc.slurm, plan.hpc.final or plan.hpc.slurm):
+        with jobs_in(work / "jobs", plan.hpc, given) as jobs:
+            jobs.check()
 
 
 def _run(stage: Name, context: Context, jobs_in: JobsIn) -> Result:

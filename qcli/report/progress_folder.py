@@ -136,9 +136,9 @@ def read_progress(plan: Progression) -> ProgressFolder:
     laptop = _run(reader, "laptop's training", work["laptop"] / "run")
     search = seeds = None
     if plan.space:
-        search = _search(reader, "search", work["hpc"] / "search")
+        search = reader.read("search", work["hpc"] / "search", document)
         if plan.hpc.seeds > 1:
-            seeds = _search(reader, "seeds of the best", work["hpc"] / "seeds")
+            seeds = reader.read("seeds of the best", work["hpc"] / "seeds", document)
     final = _run(reader, "final training", work["hpc"] / "final")
     return ProgressFolder(
         name=printable(str(folder.path)),
@@ -201,15 +201,6 @@ def _run(reader: _Reader, what: str, path: Path) -> RunFolder | None:
 
 _OF_A_TRAINING = ("history.jsonl", "metrics.json")
 """Of what a run directory may lack, what a stage writes before anything else of its own is missing."""
-
-
-def _search(reader: _Reader, what: str, path: Path) -> Mapping[str, Any] | None:
-    found = reader.read(what, path, document)
-    if found is not None and not found["trials"] and any((path / "trials").glob("[0-9]*")):
-        reader.broken.append(
-            f"{what}: no trials are known under this path; a search is tied to where it ran, so move it back"
-        )
-    return found
 
 
 def _edited(plan: Progression, folder: Folder) -> tuple[Name, ...]:

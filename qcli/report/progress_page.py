@@ -150,7 +150,7 @@ def _stage(stage: StageRead) -> dict[str, Any]:
 
 
 def _counts(found: Mapping[str, int]) -> str:
-    names = {"fail": "failed", "running": "not finished"}
+    names = {"open": "not finished"}
     return ", ".join(f"{count:,} {names.get(word, word)}" for word, count in sorted(found.items()))
 
 

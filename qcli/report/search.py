@@ -63,11 +63,7 @@ def search_notes(content: Mapping[str, Any], shown: int) -> list[str]:
     if len(trials) > shown:
         notes.append(f"{len(trials) - shown} more trials: --json")
     states = [trial["state"] for trial in trials]
-    counts = [
-        f"{states.count(state)} {word}"
-        for state, word in (("pruned", "pruned"), ("fail", "failed"))
-        if state in states
-    ]
+    counts = [f"{states.count(state)} {state}" for state in ("pruned", "failed") if state in states]
     notes += [", ".join(counts)] if counts else []
     shares = content["importances"]
     if shares:
@@ -94,4 +90,4 @@ def objective_text(name: str, value: float | None) -> str:
 def _note(trial: Mapping[str, Any]) -> str:
     if trial["error"]:
         return str(trial["error"])
-    return {"complete": "", "fail": "failed", "running": "not finished"}.get(trial["state"], trial["state"])
+    return {"complete": "", "open": "not finished"}.get(trial["state"], trial["state"])

@@ -14,8 +14,8 @@ from qcli.search.run import Trial, ranked
 SHOWN_TRIALS = 500
 SQUEEZED = 14
 """As many axes as are legible within the page's width."""
-ENDED = ("complete", "pruned", "fail")
-STATES = {"complete": "", "fail": "failed", "running": "not finished"}
+ENDED = ("complete", "pruned", "failed")
+STATES = {"complete": "", "open": "not finished"}
 
 
 def content(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def parallel_coordinates(plan: Plan, trials: Sequence[Trial], front: Sequence[in
                 if best
                 else {"color": colour(place), "linewidth": 1.3, "alpha": 0.75, "zorder": 3}
                 if place is not None
-                else _OTHERS.get(trial.state, _OTHERS["running"])
+                else _OTHERS.get(trial.state, _OTHERS["open"])
             )
             points = [
                 axis.place(trial.params.get(key)) for key, axis in zip(plan.space, dimensions, strict=True)
@@ -169,7 +169,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
         "zorder": 2,
         "label": "pruned",
     },
-    "fail": {
+    "failed": {
         "color": GREY,
         "linewidth": 1.3,
         "linestyle": ":",
@@ -178,7 +178,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
         "zorder": 2,
         "label": "failed",
     },
-    "running": {
+    "open": {
         "color": GREY,
         "linewidth": 0.8,
         "linestyle": (0, (1, 4)),

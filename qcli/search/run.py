@@ -17,6 +17,7 @@ from qcli.search import study as studies
 from qcli.search.plan import Plan, check, open_plan
 from qcli.search.trial import run_trials
 
+STATES = {"RUNNING": "open", "WAITING": "open", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +105,7 @@ def table(folder: Path) -> list[Trial]:
         Trial(
             number=trial.number,
             params=dict(trial.params),
-            state=trial.state.name.lower(),
+            state=STATES[trial.state.name],
             values=dict(zip(plan.objectives, trial.values, strict=True)) if trial.values else {},
             epochs=trial.user_attrs.get("record", {}).get("epochs"),
             seconds=trial.user_attrs.get("record", {}).get("seconds"),

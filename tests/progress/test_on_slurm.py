@@ -58,17 +58,16 @@ def test_two_tasks_have_the_loss_curve_of_one_process(slurm, quiet, tmp_path):
 
 def test_told_to_stop_it_is_requeued_and_ends_with_the_same_weights_to_the_bit(slurm, quiet, tmp_path):
     run = new(tmp_path / "run")
-    driver = subprocess.Popen(
-        [sys.executable, "-c", RUN, "train", "--resume", str(run.path), "--executor", "slurm"]
-    )
+    command = [sys.executable, "-c", RUN, "train", "--resume", str(run.path), "--executor", "slurm", "--json"]
+    command += ["--slurm", "time_s=300"]
+    driver = subprocess.Popen(command)
     log = Log(run.path / LOG)
     (job,) = until(lambda: log.events("submitted"))[0]["jobs"]
     until(lambda: (run.path / "history.jsonl").is_file())
     slurm.ask("scancel", "--signal=USR1", job)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    again = [sys.executable, "-c", RUN, "train", "--resume", str(run.path), "--executor", "slurm", "--json"]
-    done = subprocess.run(again, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema"] == "qcli.metrics/1"
     assert len(log.events("submitting")) == 1
@@ -129,7 +128,7 @@ def test_a_progression_with_its_middle_stage_on_slurm(slurm, tmp_path):
     [
         ({"partition": "gpus"}, ["invalid partition", "debug"]),
         ({"time_s": 86_400}, ["time limit"]),
-        ({"nodes": 9}, ["nod"]),
+        ({"nodes": 9}, ["requested"]),
     ],
 )
 def test_what_the_cluster_does_not_have_is_refused_before_anything_waits(slurm, tmp_path, resources, words):

@@ -68,6 +68,9 @@ class Inline:
                 self.found[one] = "done"
         return tuple(ids)
 
+    def check(self):
+        pass
+
     def find(self, name, count):
         return None
 

@@ -87,7 +87,7 @@ def test_a_trial_whose_jobs_are_always_lost_is_given_up(tmp_path):
     folder = tmp_path / "sweep"
     begin(plan_of(sampler="random", trials=2), folder)
     rows = search(folder, Inline(lost={0, 2, 3}), attempts=3, poll_s=0)
-    assert [row.state for row in rows] == ["fail", "complete"]
+    assert [row.state for row in rows] == ["failed", "complete"]
     assert "its jobs ended without a result" in rows[0].error
 
 
@@ -98,7 +98,7 @@ def test_a_broken_trial_is_told_with_its_reason_and_the_rest_goes_on(tmp_path):
     space = {"mood": parse_dimension("good,bad,fair")}
     begin(plan_of(model=str(model), space=space, sampler="grid"), folder)
     rows = search(folder, Inline(), poll_s=0)
-    assert [row.state for row in rows] == ["complete", "fail", "complete"]
+    assert [row.state for row in rows] == ["complete", "failed", "complete"]
     assert "not today" in rows[1].error
 
 
