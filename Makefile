@@ -3,7 +3,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
 
-.PHONY: demo test test-all lint clean
+PROGRESSION := qcli/progress/laptop.toml
+
+.PHONY: demo progress test test-all lint clean
 
 demo: $(VENV)/.installed
 	rm -rf $(RUN)
@@ -12,6 +14,11 @@ demo: $(VENV)/.installed
 	$(BIN)/qcli forecast $(RUN) --include-retired
 	$(BIN)/qcli forecast $(RUN) --device braket/garnet --device ibm/fez --why
 	$(BIN)/qcli validate-on-hardware $(RUN) --device emulator/garnet --inferences 48 --shots 512
+
+progress: $(VENV)/.installed
+	rm -rf runs/progress-qcnn
+	$(BIN)/qcli progress run $(PROGRESSION)
+	$(BIN)/qcli progress report $(PROGRESSION)
 
 test: lint
 	$(BIN)/pytest -n 2 -m "not slow"

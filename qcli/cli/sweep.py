@@ -83,7 +83,7 @@ def sweep(
     qcli sweep --resume runs/sweep-qcnn-20260405-120000 --workers 2
     """
     from qcli.cli.console import answer, note, progress
-    from qcli.cli.executors import jobs_of, resources_of
+    from qcli.cli.executors import check_executor, jobs_of, resources_of
     from qcli.cli.train import pairs
     from qcli.report.search import search_tables
     from qcli.search.document import document
@@ -93,6 +93,7 @@ def sweep(
         raise QcliError(
             "name either a model or a search to resume", "qcli sweep", "qcli sweep qcnn --space wires=4,8"
         )
+    check_executor(executor)
     resources = resources_of(slurm)
     if resume is not None:
         _refuse_plan(context)
@@ -120,6 +121,7 @@ def sweep(
         begin(plan, folder)
     try:
         with jobs_of(executor, folder / "jobs", workers, resources) as jobs, progress() as bar:
+            jobs.check()
             task = bar.add_task("trials", total=None)
             search(
                 folder,

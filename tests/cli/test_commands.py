@@ -14,8 +14,22 @@ import pytest
 from qcli import __version__
 from tests.cli.helpers import MODEL, Result, qcli, table
 
-COMMANDS = ("train", "estimate-cost", "validate-on-hardware", "devices", "ledger", "prices")
-EXAMPLES = ("", *COMMANDS[:-1], "prices show", "prices refresh")
+COMMANDS = (
+    "train",
+    "sweep",
+    "estimate-cost",
+    "validate-on-hardware",
+    "assess",
+    "report",
+    "ledger",
+    "devices",
+    "forecast",
+    "jobs",
+    "prices",
+    "progress",
+)
+STEPS = tuple(f"progress {step}" for step in ("init", "run", "resume", "status", "report"))
+EXAMPLES = ("", *(name for name in COMMANDS if name != "prices"), "prices show", "prices refresh", *STEPS)
 TORCH_LAYER = """
 import pennylane as qml
 from torch import nn

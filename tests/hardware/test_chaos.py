@@ -5,17 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_twenty_disturbed_validations_end_as_undisturbed_ones():
-    command = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), "--runs", "20", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+@pytest.mark.parametrize("runs", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_disturbed_validations_end_as_undisturbed_ones(runs):
+    command = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), "--runs", str(runs), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["runs"] == 20
-    assert found["kills"] > 10
-    assert found["faults"] > 10
-    assert found["submissions"] >= 40
+    assert found["runs"] == runs
+    assert found["kills"] > runs / 2
+    assert found["faults"] > runs / 2
+    assert found["submissions"] >= 2 * runs
     for name in ("duplicates_paid", "results_lost", "cap_breaches", "wrong_tables"):
         assert found[name] == 0, name
