@@ -31,6 +31,8 @@ def progress(visible: bool = True) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
+    if not console.is_terminal:
+        console.width = LEAST_WIDTH
     with (
         redirect_stdout(sys.stderr),
         Progress(*columns, console=console, transient=True, disable=not visible) as bar,

@@ -95,9 +95,7 @@ def run(
                     completed=seen.done,
                     description=f"{stage}: {text}, {seen.running} running",
                 ),
-                on_result=lambda stage, result: (
-                    None if json_ else bar.console.print(checks_table(stage, result))
-                ),
+                on_result=lambda stage, result: bar.console.print(checks_table(stage, result)),
             )
     except KeyboardInterrupt:
         raise QcliError(

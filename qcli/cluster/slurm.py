@@ -277,6 +277,11 @@ def _absent(program: str) -> QcliError:
 
 
 def _refused(message: str) -> QcliError:
+    if "DNS SRV lookup failed" in message:
+        return QcliError(
+            "Slurm is on this machine but knows no cluster",
+            fix='set SLURM_CONF, run on a login node, or set executor = "local"',
+        )
     if any(words in message for words in SILENT):
         return _unanswered(refusal(message))
     if "array specification" in message:
