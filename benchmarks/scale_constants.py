@@ -103,10 +103,16 @@ def _journal(folder: Path, plan: Plan, running: int, ended: int) -> None:
         start = path.read_text()
         studies.add_trials(study, plan, range(1))
         create = path.read_text()[len(start) :]
-        scale_work.told(studies.make_study(Path(name), plan), 0)
+        scale_work.told(study, 0)
         end = path.read_text()[len(start) + len(create) :]
     ends = [end.replace('"trial_id":0', f'"trial_id":{number}') for number in range(ended)]
     (folder / studies.JOURNAL).write_text(start + create * (running + ended) + "".join(ends))
+
+
+def _known(folder: Path, plan: Plan) -> int:
+    study = studies.open_study(folder, plan)
+    assert study is not None
+    return len(study.get_trials(deepcopy=False))
 
 
 def opened(count: int) -> Row:
@@ -116,7 +122,7 @@ def opened(count: int) -> Row:
         folder, plan = Path(name), plan_of(count, 1)
         _journal(folder, plan, running=0, ended=count)
         before = memory_mib("VmRSS")
-        worker = seconds(lambda: studies.make_study(folder, plan).get_trials(deepcopy=False))
+        worker = seconds(lambda: _known(folder, plan))
         study = studies.make_study(folder, plan)
         trials = study.get_trials(deepcopy=False)
         assert len(trials) == count and all(studies.ended(trial) for trial in trials)

@@ -47,10 +47,9 @@ def meet(folder: str, number: int, count: int) -> None:
 
 def tell(folder: str, numbers: Sequence[int]) -> None:
     """In place of qcli.search.trial.run_trials: the study's part of a trial, and no training."""
-    from qcli.search import study as studies
-    from qcli.search.plan import open_plan
+    from qcli.search.trial import opened
 
-    study = studies.make_study(Path(folder), open_plan(Path(folder)))
+    _, study = opened(folder)
     for number in numbers:
         told(study, number)
 
@@ -78,8 +77,7 @@ def dissected(folder: str, numbers: Sequence[int], out: str) -> None:
     from qcli.train.run import Run
 
     steps: list[tuple[str, Any, str]] = [
-        ("open plan", trial, "open_plan"),
-        ("open study", studies, "make_study"),
+        ("open plan and study", trial, "opened"),
         ("prepare", trial, "prepare"),
         ("prepare: load and hash data", train, "load"),
         ("prepare: split", train, "split"),
@@ -138,10 +136,9 @@ def _inside(label: str) -> Iterator[None]:
 
 def tells(folder: str, numbers: range, ready: Any, go: Any, seconds: float, answers: Any) -> None:
     """End trials as trials do, for at most so many seconds: how many, in how many seconds, the longest of one."""
-    from qcli.search import study as studies
-    from qcli.search.plan import open_plan
+    from qcli.search.trial import opened
 
-    study = studies.make_study(Path(folder), open_plan(Path(folder)))
+    _, study = opened(folder)
     trials = study.get_trials(deepcopy=False)
     assert len(trials) > numbers.stop - 1
     ready.release()

@@ -12,7 +12,6 @@ from qcli.search.plan import DIRECTIONS, Plan
 from qcli.search.space import Point, distributions, grid
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial, TrialState
@@ -93,20 +92,22 @@ def points(plan: Plan, numbers: Iterable[int], earlier: "Sequence[FrozenTrial]")
     Each is drawn with a generator of its own, seeded by the search's seed and the trial's number.
     """
     from optuna.samplers import RandomSampler, TPESampler
+    from optuna.trial import TrialState
 
     if plan.listed or plan.sampler == "grid":
         combinations = plan.listed or grid(plan.space)
         return [combinations[number] for number in numbers]
-    drawn = []
+    view, drawn = _view(plan, earlier if plan.sampler == "tpe" else ()), []
     for number in numbers:
         seed = int.from_bytes(hashlib.sha256(f"{plan.seed}/{number}".encode()).digest()[:4])
-        sampler = (
+        view.sampler = (
             RandomSampler(seed)
             if plan.sampler == "random"
             else TPESampler(n_startup_trials=_STARTUP, multivariate=True, seed=seed)
         )
-        view = _view(plan, earlier if plan.sampler == "tpe" else (), sampler)
-        drawn.append(dict(view.ask(distributions(plan.space)).params))
+        trial = view.ask(distributions(plan.space))
+        drawn.append(dict(trial.params))
+        view.tell(trial, state=TrialState.FAIL)  # so that those after it do not see it
     return drawn
 
 
@@ -156,11 +157,9 @@ def _tell(study: "Study", number: int, state: "TrialState", values: list[float] 
     study.tell(number, values, state, skip_if_finished=True)
 
 
-def _view(plan: Plan, trials: "Sequence[FrozenTrial]", sampler: "BaseSampler | None" = None) -> "Study":
+def _view(plan: Plan, trials: "Sequence[FrozenTrial]") -> "Study":
     """A study in memory that holds just these trials."""
     optuna = quiet_optuna()
-    view: Study = optuna.create_study(
-        directions=[DIRECTIONS[objective] for objective in plan.objectives], sampler=sampler
-    )
+    view: Study = optuna.create_study(directions=[DIRECTIONS[objective] for objective in plan.objectives])
     view.add_trials([trial for trial in trials if ended(trial)])
     return view

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,7 @@ def run_trials(folder: str, numbers: Sequence[int]) -> None:
     A trial that was interrupted goes on from its last checkpoint. One that fails is told so, with the reason, and does
     not fail its job.
     """
-    plan = open_plan(Path(folder))
-    study = studies.make_study(Path(folder), plan)
+    plan, study = opened(folder)
     for number in numbers:
         with _alone(trial_folder(Path(folder), number)) as alone:
             if alone and not studies.ended(study.get_trials(deepcopy=False)[number]):
@@ -45,6 +45,15 @@ def run_trials(folder: str, numbers: Sequence[int]) -> None:
                     _run(plan, study, Path(folder), number)
                 except Preempted:
                     raise Stopped from None
+
+
+@lru_cache(maxsize=4)
+def opened(folder: str) -> "tuple[Plan, Study]":
+    """A search's plan and study; a worker reads a study from its beginning once, and then what is new."""
+    plan = open_plan(Path(folder))
+    study = studies.open_study(Path(folder), plan)
+    assert study is not None, "its driver has made it"
+    return plan, study
 
 
 def trial_folder(folder: Path, number: int) -> Path:

@@ -4,7 +4,7 @@ import json
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -256,6 +256,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
 
 
+@cache
 def _version(name: str) -> str:
     if name == "qcli":
         from qcli import __version__

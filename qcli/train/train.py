@@ -101,7 +101,7 @@ def prepare(
     dataset = load(data, target)
     parts = split(dataset, test_size, seed=settings.seed)
     check_batch(parts, settings.batch)
-    fit_scaler(dataset, parts)
+    scaler = fit_scaler(dataset, parts)
     hybrid = build_model(source, dataset.x.shape[1], len(dataset.classes), values, settings.seed)
     _check_trainable(hybrid, str(source.file), settings)
     info = RunInfo(
@@ -119,6 +119,7 @@ def prepare(
         versions=versions(),
     )
     run = Run(_directory(out, source.name, dataset.label), info)
+    vars(run).update(dataset=dataset, split=parts, scaler=scaler)  # its cached properties: not read again
     if run.dtype == torch.float64:
         with using(Blank()), torch.no_grad():
             call_model(run.new_model(), run.rows("train", 2)[0], len(dataset.classes), str(source.file))
