@@ -6,6 +6,7 @@ Everything a command does, one function here does too. Names are imported on fir
 
 import os
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -23,9 +24,19 @@ _PUBLIC = {
     "estimate_cost": "qcli.forecast.estimate",
     "forecast": "qcli.forecast.document",
     "validate_on_hardware": "qcli.assess.validate",
+    "search": "qcli.search.run",
+    "progress": "qcli.progress.run",
     "using": "qcli.simulate.executor",
 }
 __all__ = ["__version__", *_PUBLIC]
+
+
+class CallablePackage(ModuleType):
+    """A package called like its main function: once anything of it is imported, `qcli.train` is the package."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        name = self.__name__.removeprefix("qcli.")
+        return getattr(import_module(_PUBLIC[name]), name)(*arguments, **named)
 
 
 def __getattr__(name: str) -> Any:

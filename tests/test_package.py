@@ -89,6 +89,21 @@ def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
     assert "qcnn vqc" in run.stdout
 
 
+@pytest.mark.parametrize("name", ["train", "forecast", "search", "progress"])
+def test_a_function_is_called_by_its_package_s_name_whatever_was_imported_before(name):
+    script = (
+        f"import qcli\n"
+        f"for _ in range(2):\n"
+        f"    try: qcli.{name}()\n"
+        f"    except TypeError as error: assert 'missing' in str(error), error\n"
+        f"from qcli import Settings\n"
+        f"try: qcli.{name}()\n"
+        f"except TypeError as error: assert 'missing' in str(error), error\n"
+        f"from qcli.{name}.run import __doc__\n" * (name != "forecast")
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
 def test_every_public_name_of_the_package_exists():
     import qcli
 
