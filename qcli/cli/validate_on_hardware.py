@@ -301,7 +301,10 @@ def _interrupted(run: Path, device: str, spending: "Spending") -> None:
         return
     if not still:
         return
-    note(f"\n{len(still)} tasks are under way on {device}; the same command again collects them.")
+    note(
+        f"\n{len(still)} task{'s are' if len(still) > 1 else ' is'} under way on {device}; "
+        "the same command again collects what is left running."
+    )
     if sys.stdin.isatty() and typer.confirm("Cancel them instead?", default=False, err=True):
         wait(run, device, spending.services, cancel=True)
         note("cancelled; what had ended by then is kept")
