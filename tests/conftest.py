@@ -43,3 +43,9 @@ def run_copy(trained, tmp_path):
     from qcli.train.run import Run
 
     return Run.open(shutil.copytree(trained.path, tmp_path / "run"))
+
+
+def pytest_collection_modifyitems(items):
+    """The two longest first, so that no worker begins one when the others are done."""
+    longest = ("test_the_commands_of_the_readme", "test_disturbed_validations")
+    items.sort(key=lambda item: not item.name.startswith(longest))
