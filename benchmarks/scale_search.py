@@ -149,7 +149,7 @@ def _dissected(plan: Plan, folder: Path, jobs: Jobs) -> dict[str, float]:
 
 def workers(small: bool) -> Tables:
     """The same trials on one worker and on two, and the same trainings without a search: what the machine gives."""
-    trials, repeats, aim_s = (2, 2, 1.0) if small else (4, 3, 10.0)
+    trials, repeats, aim_s = (2, 2, 1.0) if small else (4, 2, 10.0)
     rows = []
     for fixed in (None, 1):
         with tempfile.TemporaryDirectory() as name, threads(fixed):

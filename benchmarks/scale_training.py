@@ -16,7 +16,7 @@ from qcli.cluster.threads import cores
 
 def parallel(small: bool) -> Tables:
     """Seconds of an epoch after the first, of the hybrid of large_model.py: 8 wires, depth 6."""
-    rows_of_data, epochs = (2_000, 3) if small else (32_000, 6)
+    rows_of_data, epochs = (2_000, 3) if small else (32_000, 4)
     batches = (256,) if small else (32, 256, 1024)
     rows = []
     with tempfile.TemporaryDirectory() as name:
