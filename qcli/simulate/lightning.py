@@ -18,7 +18,8 @@ from qcli.simulate import memory
 
 
 class LightningEngine:
-    """Exact outputs and gradients of Programs by lightning.gpu where CUDA and that package are, else lightning.qubit.
+    """Exact outputs and gradients of Programs by lightning.gpu where CUDA and that package are, lightning.kokkos where
+    that is installed, else lightning.qubit.
 
     `precision` None follows the angles' dtype. Sources: docs.pennylane.ai/projects/lightning.
     """
@@ -84,9 +85,17 @@ def _float64_by_default() -> Iterator[None]:
 
 @cache
 def _device(wires: int, double: bool) -> "qml.devices.Device":
-    gpu = torch.cuda.is_available() and find_spec("pennylane_lightning.lightning_gpu") is not None
-    name = "lightning.gpu" if gpu else "lightning.qubit"
-    return qml.device(name, wires=wires, c_dtype=np.complex128 if double else np.complex64)
+    return qml.device(_best(), wires=wires, c_dtype=np.complex128 if double else np.complex64)
+
+
+def _best() -> str:
+    if torch.cuda.is_available() and _installed("gpu"):
+        return "lightning.gpu"
+    return "lightning.kokkos" if _installed("kokkos") else "lightning.qubit"
+
+
+def _installed(backend: str) -> bool:
+    return find_spec(f"pennylane_lightning.lightning_{backend}") is not None
 
 
 def _tape(program: Program, angles: Tensor) -> qml.tape.QuantumScript:
