@@ -70,7 +70,7 @@ def _last(plan: Progression, features: int, classes: int) -> Bound:
     """With generic weights of the model as it is before the search."""
     device = plan.qpu.device
     subject = subject_of(plan.model, plan.model_options, features, classes)
-    names = plan.targets if device == RECOMMENDED else (device.replace("emulator/", "braket/"),)
+    names = plan.targets if device == RECOMMENDED else (device,)
     what = f"{plan.inferences} inferences of {plan.shots} shots on {device}"
     if device != RECOMMENDED and not is_hardware(device):
         return Bound("qpu", what, 1, 1, usd=Decimal(0), note="emulated: costs nothing")

@@ -86,7 +86,10 @@ def _lines(stage: Mapping[str, Any]) -> list[str]:
 
 def bounds_table(parts: Sequence[Bound]) -> Table:
     """Before anything starts."""
-    table = new_table("What would run", "core hours: at most, where a job has a time limit")
+    table = new_table(
+        "What would run",
+        "core hours: at most, where a job has a time limit and none is lost and submitted again",
+    )
     for header in ("stage", "what"):
         table.add_column(header, overflow="fold")
     for header in ("jobs", "cores", "limit", "core hours", "USD"):

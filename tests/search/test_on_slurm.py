@@ -8,11 +8,8 @@ import time
 from collections import Counter
 
 import psutil
-import pytest
 
-from qcli.cluster.jobs import Resources
 from qcli.cluster.log import Log
-from qcli.cluster.slurm import Slurm
 from qcli.search.run import begin, search
 from qcli.search.space import parse_dimension
 from qcli.train.run import Settings
@@ -84,11 +81,3 @@ def test_killed_cancelled_requeued_and_restarted_it_ends_as_if_nothing_had_been(
     assert states["cancelled"] == states["failed"] == 1
     lost = [key for event in log.events("submitting")[1:] for keys in event["keys"] for key in keys]
     assert sorted(lost) == sorted([int(first), int(second)])
-
-
-@pytest.mark.slow
-def test_an_array_of_two_hundred_tasks(slurm, tmp_path):
-    folder = tmp_path / "sweep"
-    begin(plan_of(sampler="random", trials=200, settings=Settings(epochs=1)), folder)
-    search(folder, Slurm(folder / "jobs", Resources(time_s=600)), poll_s=2.0)
-    assert completions(folder) == Counter(range(200))
