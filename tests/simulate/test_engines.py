@@ -59,7 +59,10 @@ def check(evaluate, program, angles, dtype):
     assert gradient <= TOLERANCE[dtype]
 
 
-@pytest.mark.parametrize("start", range(0, 500, 20))
+@pytest.mark.parametrize(
+    "start",
+    [*range(0, 200, 20), *(pytest.param(start, marks=pytest.mark.slow) for start in range(200, 500, 20))],
+)
 def test_cpu_equals_default_qubit_on_500_random_circuits(start):
     for seed in range(start, start + 20):
         program, angles = random_case(seed)
