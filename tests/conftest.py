@@ -46,6 +46,6 @@ def run_copy(trained, tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """The two longest first, so that no worker begins one when the others are done."""
-    longest = ("test_the_commands_of_the_readme", "test_disturbed_validations")
+    """The longest first, so that no worker begins one when the others are done."""
+    longest = ("test_the_commands_of_the_readme", "test_disturbed_validations", "test_a_job_out_of_time")
     items.sort(key=lambda item: not item.name.startswith(longest))

@@ -289,7 +289,6 @@ def test_a_job_is_requeued_so_many_times_and_then_fails(monkeypatch):
             signal.signal(number, handler)
 
 
-@pytest.mark.slow
 def test_a_job_out_of_time_is_told_before_and_starts_again_or_times_out(slurm, tmp_path):
     jobs = Slurm(tmp_path / "jobs", Resources(time_s=60, signal_s=20))
     ids = jobs.submit("limit", work.until_told, [(tmp_path, "a")])
