@@ -13,6 +13,9 @@ from qcli.errors import QcliError
 if TYPE_CHECKING:
     from qcli.search.plan import Plan
 
+_FREE = ("resume", "json_", "executor", "workers", "together", "slurm")
+"""Where a search runs, which its plan does not hold."""
+
 
 def sweep(
     context: typer.Context,
@@ -84,7 +87,7 @@ def sweep(
     """
     from qcli.cli.console import answer, note, progress
     from qcli.cli.executors import check_executor, jobs_of, resources_of
-    from qcli.cli.train import pairs
+    from qcli.cli.train import pairs, refuse_changes
     from qcli.report.search import search_tables
     from qcli.search.document import document
     from qcli.search.run import begin, search
@@ -96,7 +99,7 @@ def sweep(
     check_executor(executor)
     resources = resources_of(slurm)
     if resume is not None:
-        _refuse_plan(context)
+        refuse_changes(context, "a search is resumed with its own plan", _FREE)
         folder = resume
     else:
         plan = _plan(
@@ -182,23 +185,6 @@ def _folder(model: str) -> Path:
     from datetime import datetime
 
     return Path("runs") / f"sweep-{Path(model).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-
-
-def _refuse_plan(context: typer.Context) -> None:
-    """A search keeps its plan: only where it runs may change."""
-    free = ("resume", "json_", "executor", "workers", "together", "slurm")
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in free
-        and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
-    ]
-    if given:
-        raise QcliError(
-            f"a search is resumed with its own plan: {', '.join(given)} cannot be changed",
-            "--resume",
-            "leave them out, or start a new search",
-        )
 
 
 def _command(content: dict[str, Any], number: int) -> str:

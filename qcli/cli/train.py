@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -130,7 +130,7 @@ def train(
         if resume is not None:
             from qcli.train.run import Run
 
-            _refuse_settings(context)
+            refuse_changes(context, "a run is resumed with its own settings", _FREE)
             run = Run.open(resume)
             _check_processes(processes, run.info.training.batch)
             run = _with_noise(run, wanted)
@@ -287,19 +287,21 @@ def _stopped(run: Run, why: str, first: str, exit_code: int) -> QcliError:
     return QcliError(why, str(run.path), f"{first}qcli train --resume {run.path}", exit_code=exit_code)
 
 
-def _refuse_settings(context: typer.Context) -> None:
-    """A run keeps the settings it was started with: others beside --resume would have no effect."""
+def refuse_changes(context: typer.Context, what: str, free: Sequence[str]) -> None:
+    """What is resumed keeps what it was started with: options beside --resume, but the `free`, would have no effect.
+
+    Raises:
+        QcliError: one is given.
+    """
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in _FREE
+        if parameter.name not in free
         and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
     ]
     if given:
         raise QcliError(
-            f"a run is resumed with its own settings: {', '.join(given)} cannot be changed",
-            "--resume",
-            "leave them out, or start a new run",
+            f"{what}: {', '.join(given)} cannot be changed", "--resume", "leave them out, or start a new one"
         )
 
 
