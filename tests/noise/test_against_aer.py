@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from qiskit.quantum_info import PTM, SuperOp
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel
+from qiskit_ibm_runtime import fake_provider
 
-from qcli.compile.transpile import compile_circuit
+from qcli.compile.transpile import bind_and_merge, compile_circuit
 from qcli.device.catalogue import catalogue, find
 from qcli.device.record import Device
 from qcli.noise.circuit import NoisyCircuit
@@ -12,6 +15,8 @@ from qcli.noise.figures import Figures, Strength
 from tests.compile.circuits import random_circuit, template
 from tests.noise import judge
 
+IBM = sorted(key for key, device in catalogue().items() if device.provider == "ibm")
+NO_ANGLES = np.zeros((1, 0))
 NOT_IDLE = Strength(idle=0)
 SPECIAL = np.array([0.0, np.pi / 2, np.pi, -np.pi / 2, 2 * np.pi])
 
@@ -69,23 +74,18 @@ def pauli_transfer(channel: SuperOp) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_noise_model_of_a_whole_ibm_backend_agrees() -> None:
-    """Made by Aer from the vendor's snapshot, 156 qubits with all their figures; symmetric readout as Aer has it."""
-    from qiskit_aer import AerSimulator
-    from qiskit_aer.noise import NoiseModel
-    from qiskit_ibm_runtime.fake_provider import FakeFez
-
-    from qcli.compile.transpile import bind_and_merge
-
-    model = NoiseModel.from_backend(FakeFez())
+@pytest.mark.parametrize("name", IBM)
+def test_the_noise_model_of_a_whole_ibm_backend_agrees(name: str) -> None:
+    """Made by Aer from the vendor's snapshot, all qubits with all their figures; readout, symmetric there, left out."""
+    backend = getattr(fake_provider, f"Fake{name.removeprefix('ibm/').title()}")()
+    model = NoiseModel.from_backend(backend)
     simulator = AerSimulator(method="density_matrix", noise_model=model)
-    device = find("fez")
     for seed in range(20):
-        compiled = compile_circuit(random_circuit(4, seed), device, trials=1)
-        (circuit,) = bind_and_merge(compiled, np.zeros((1, 0)), physical=True)
+        compiled = compile_circuit(random_circuit(4, seed), find(name), trials=1)
+        (circuit,) = bind_and_merge(compiled, NO_ANGLES, physical=True)
         circuit.remove_final_measurements()
         circuit.save_probabilities(list(compiled.layout))
         found = np.asarray(simulator.run(circuit, shots=1).result().data()["probabilities"])
         expected = found.reshape((2,) * 4).transpose(3, 2, 1, 0).ravel()
-        exact = NoisyCircuit(compiled).distribution(np.zeros((1, 0)), Strength(idle=0, readout=0))
+        exact = NoisyCircuit(compiled).distribution(NO_ANGLES, Strength(idle=0, readout=0))
         assert exact[0] == pytest.approx(expected, abs=1e-4)
