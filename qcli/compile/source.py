@@ -16,8 +16,9 @@ def checked(circuit: "QuantumCircuit", device: Device) -> "QuantumCircuit":
     """The circuit on the wires that it uses, in their order, without resets of fresh qubits.
 
     Raises:
-        QcliError: nothing is measured, more wires are used than the device has calibrated qubits, or an operation
-            is no gate: a condition, a loop, a delay, a reset or a gate after a measurement.
+        QcliError: nothing is measured, more wires are used than the device has calibrated qubits, wires share gates
+            and none of its couplers is calibrated, or an operation is no gate: a condition, a loop, a delay, a reset
+            or a gate after a measurement.
     """
     used = used_wires(circuit, device)
     if len(used) > device.qubit_count:
@@ -25,6 +26,10 @@ def checked(circuit: "QuantumCircuit", device: Device) -> "QuantumCircuit":
             f"the circuit has {len(used)} wires, the device {device.qubit_count} calibrated qubits",
             device.key,
             "use fewer wires or a larger device",
+        )
+    if not device.usable_edges and circuit.num_nonlocal_gates():
+        raise QcliError(
+            "none of the device's couplers is calibrated", device.key, "import a newer calibration of it"
         )
     bare = circuit.copy_empty_like()
     for instruction in circuit.data:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled", "bind_and_merge", "compile_circuit", "compile_on", "cut_down", "layouts"]
 
-
-_TRIALS = 8
+_LEAST_TRIALS, _MOST_TRIALS, _ROUTED = 8, 32, 16_000
+"""Seeds tried of a circuit: as many as route about so many operations in all."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class _Draft:
 
 
 def compile_circuit(
-    circuit: "QuantumCircuit", device: Device, seed: int = 7, trials: int = _TRIALS
+    circuit: "QuantumCircuit", device: Device, seed: int = 7, trials: int | None = None
 ) -> Compiled:
     """Compile with Qiskit's level 3 under several seeds, move each result to its best place, and keep the best.
 
     "Best" is by estimated success, idling included. Where the first seed needs no swaps, the others would differ in
-    the place alone, and are left out.
+    the place alone, and are left out. By default 8 (large circuits) to 32 seeds are tried.
 
     The circuit keeps its measurements, so that readout errors count in the choice of qubits. Bind the
     weights and leave only what changes from sample to sample as parameters: blocks of fixed gates are
@@ -90,7 +90,7 @@ def layouts(circuit: "QuantumCircuit", device: Device, count: int = 5, seed: int
     Raises:
         QcliError: as `compile_circuit`.
     """
-    drafts = _drafts(checked(circuit, device), device, seed, _TRIALS)
+    drafts = _drafts(checked(circuit, device), device, seed)
     found = [_best(drafts)]
     for draft in [] if _alike(device) else drafts:
         if len(found) < count:
@@ -117,7 +117,7 @@ def compile_on(circuit: "QuantumCircuit", device: Device, layout: Sequence[int],
             f"name one different calibrated qubit per wire; there are {sorted(index)}",
         )
     start = tuple(index[layout[wire]] for wire in used_wires(circuit, device))
-    return max((_compiled(draft) for draft in _drafts(source, device, seed, _TRIALS, start)), key=_success)
+    return max((_compiled(draft) for draft in _drafts(source, device, seed, start=start)), key=_success)
 
 
 def _success(compiled: Compiled) -> float:
@@ -131,7 +131,11 @@ def _best(drafts: Sequence[_Draft]) -> Compiled:
 
 
 def _drafts(
-    source: "QuantumCircuit", device: Device, seed: int, trials: int, start: tuple[int, ...] | None = None
+    source: "QuantumCircuit",
+    device: Device,
+    seed: int,
+    trials: int | None = None,
+    start: tuple[int, ...] | None = None,
 ) -> list[_Draft]:
     """One per seed, or one alone where no swaps are needed; the most promising first."""
     from qiskit.transpiler import TranspilerError
@@ -139,6 +143,8 @@ def _drafts(
     limit = source.num_qubits if device.all_to_all and start is None else None
     backend = target(device, limit)
     parameters = tuple(parameter.name for parameter in source.parameters)
+    if trials is None:
+        trials = min(max(_LEAST_TRIALS, _ROUTED // (1 + source.size())), _MOST_TRIALS)
     drafts = []
     for trial in range(max(1, trials)):
         try:

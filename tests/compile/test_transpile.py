@@ -143,6 +143,18 @@ def test_the_place_is_at_least_as_good_as_that_of_qiskits_level_3(name: str, wir
     assert compile_circuit(line(wires), device).success >= success(tally(steps, device), device) * (1 - 1e-9)
 
 
+@pytest.mark.parametrize(("name", "seed"), [("ibm/torino", 0), ("braket/emerald", 1), ("braket/ankaa-3", 0)])
+def test_with_swaps_too_it_is_as_good_as_the_best_of_eight_runs_of_level_3(name: str, seed: int) -> None:
+    device, source = catalogue()[name], random_circuit(6, seed, layers=3)
+    ids = [qubit.id for qubit in device.usable]
+    others = [
+        generate_preset_pass_manager(3, target=target(device), seed_transpiler=each).run(source)
+        for each in range(8)
+    ]
+    best = max(success(tally(steps_of(each, ids), device), device) for each in others)
+    assert compile_circuit(source, device).success >= best * (1 - 1e-9)
+
+
 def test_layouts_are_different_good_places() -> None:
     device, source = catalogue()["ibm/fez"], template(6)
     found = layouts(source, device)
@@ -298,6 +310,8 @@ def test_what_cannot_be_compiled_is_refused() -> None:
     assert caught.value.where == "braket/small"
     with pytest.raises(QcliError, match="does not compile"):
         compile_circuit(random_circuit(4, 1), device)
+    with pytest.raises(QcliError, match="none of the device's couplers is calibrated"):
+        compile_circuit(random_circuit(2, 1), small((Edge(2, 4),)))
     silent = QuantumCircuit(1)
     silent.h(0)
     with pytest.raises(QcliError, match="measures nothing"):
