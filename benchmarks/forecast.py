@@ -1,4 +1,4 @@
-"""How good the forecast is on public results of real devices: python benchmarks/forecast.py [--markdown | --csv DIR].
+"""How good the forecast is on public results of real devices: python benchmarks/forecast.py [--markdown | --choices].
 
 Leave-one-device-out: for each device, the factors on gate errors and their spread are fitted on the other devices'
 results, then every result of the device is forecast as of its date, from a calibration of another date. The guess
@@ -8,6 +8,9 @@ results for the very same circuit, which only a benchmark has.
 The circuit is a ZZ feature map U(x) on n qubits, a barrier, and its inverse, all qubits measured; the score is the
 share of 1,000 shots that gave 0…0. Results: unitaryfoundation/metriq-data at 76b4640, CC BY 4.0.
 
+`--choices` prints the mean absolute error for other weights of a published figure and other factors on the readout
+errors of zeros, the factors on gates being fitted anew each time.
+
 `--csv FOLDER` writes the results as files that `qcli forecast score FOLDER/results.csv` takes.
 """
 
@@ -16,14 +19,17 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from qiskit import QuantumCircuit, qasm2
-from scipy.special import gamma
+from scipy.stats import norm, t
 
 from qcli.device.catalogue import find
 from qcli.forecast.circuit import Answer, Prediction, bitstring, predict, respond
+from qcli.forecast.figures import expected
 from qcli.forecast.optimism import Optimism, optimism
 from qcli.forecast.response import GATES, curve
 
@@ -108,14 +114,9 @@ def fitted(rows: Sequence[Result]) -> Optimism:
         # the factor that each result would need
         needed = [factors[np.abs(each - m).argmin()] for each, m in zip(values, measured, strict=True)]
         left += [np.log(f / chosen) for f, row in zip(needed, own, strict=True) if row.qubits > 4]
-    # unbiased for so few devices, and as wide as a new one needs
-    unbiased = (
-        np.std(best, ddof=1)
-        * np.sqrt((len(best) - 1) / 2)
-        * gamma((len(best) - 1) / 2)
-        / gamma(len(best) / 2)
-    )
-    spread = float(unbiased * np.sqrt(1 + 1 / len(best)))
+    # what a device not among them has, at the ends of a 90 % interval: Student's t, written as a normal deviation
+    few = len(best)
+    spread = float(np.std(best, ddof=1) * np.sqrt(1 + 1 / few) * t.ppf(0.95, few - 1) / norm.ppf(0.95))
     usual = optimism("IBM")
     return replace(
         usual, gates=float(np.exp(np.mean(best))), between_devices=spread, day_to_day=float(np.std(left))
@@ -149,9 +150,13 @@ def main() -> None:
         "--csv", type=Path, help="write results.csv and the circuits into this folder, and stop"
     )
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--choices", action="store_true", help="compare weights and factors, and stop")
     options = parser.parse_args()
     if options.csv:
         write(options.csv)
+        return
+    if options.choices:
+        choices()
         return
     rows = results()
     devices = sorted({row.device for row in rows})
@@ -191,6 +196,29 @@ def main() -> None:
     else:
         for cells in (header, *table):
             print("".join(f"{cell:>18}" for cell in cells))
+
+
+def choices() -> None:
+    ibm = optimism("IBM")
+    for weight, zeros in [(w, ibm.zeros) for w in (0, 0.25, 0.5, 0.75, 1)] + [(0.5, z) for z in (0.75, 1)]:
+        trust = replace(ibm, zeros=zeros)
+        with (
+            patch("qcli.forecast.figures.optimism", lambda vendor, trust=trust: trust),
+            patch("qcli.forecast.circuit.expected", partial(expected, reliability=weight)),
+        ):
+            rows = results()
+        errors = []
+        for held_out in {row.device for row in rows}:
+            trust = fitted([row for row in rows if row.device != held_out])
+            errors += [
+                predict(replace(row.answer, trust=trust), SHOTS, row.on).value - row.measured
+                for row in rows
+                if row.device == held_out
+            ]
+        print(
+            f"weight {weight:<4} zeros {zeros:<4} MAE {np.abs(errors).mean():.3f}, "
+            f"gates {fitted(rows).gates:.2f}"
+        )
 
 
 def write(folder: Path) -> None:

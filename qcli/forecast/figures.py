@@ -5,15 +5,18 @@ day (regression to the mean). The expected error is the weighted geometric mean
 
     e' = e^w ē^(1−w)
 
-of the published e and the vendor's typical ē, the geometric mean over its devices of their medians; T1 and T2 likewise.
-Readout keeps its asymmetry. w is fitted (docs/forecast.md).
+of the published e and the vendor's typical ē, the geometric mean over its devices of their medians; T1 and T2 likewise,
+each direction of readout by itself. w is fitted (docs/forecast.md), as is for some vendors a factor on the readout
+errors of zeros (optimism.py).
 """
 
 from functools import lru_cache
 from statistics import geometric_mean, median
+from typing import NamedTuple
 
 from qcli.device.catalogue import catalogue
-from qcli.device.record import Device, Edge, Qubit
+from qcli.device.record import Device, Qubit
+from qcli.forecast.optimism import optimism
 
 RELIABILITY = 0.5
 """The weight w of a published figure: fitted on public results of four IBM devices, and flat from 0.25 to 0.5."""
@@ -35,11 +38,18 @@ def anonymous(device: Device) -> Device:
     return _pulled(device, typical(device, itself=False) or _medians(device), 0.0)
 
 
-Figures = tuple[float | None, float | None, float | None, float | None, float | None]
-"""One-qubit error, two-qubit error, mean readout error, T1 and T2 in seconds."""
+class Typical(NamedTuple):
+    """Of a device or a vendor; T1 and T2 in seconds."""
+
+    error_1q: float | None = None
+    error_2q: float | None = None
+    p1_given_0: float | None = None
+    p0_given_1: float | None = None
+    t1_s: float | None = None
+    t2_s: float | None = None
 
 
-def typical(device: Device, itself: bool = True) -> Figures | None:
+def typical(device: Device, itself: bool = True) -> Typical | None:
     """Geometric mean of the medians of the vendor's devices in the catalogue, None if there is none.
 
     `device` counts among them unless `itself` is False. Devices with its two-qubit gate stand for its generation: where
@@ -54,43 +64,46 @@ def typical(device: Device, itself: bool = True) -> Figures | None:
     if not rows:
         return None
     known = [[value for value in column if value is not None] for column in zip(*rows, strict=True)]
-    one, two, read, t1, t2 = (geometric_mean(column) if column else None for column in known)
-    return one, two, read, t1, t2
+    return Typical(*(geometric_mean(column) if column else None for column in known))
 
 
 @lru_cache(maxsize=128)
-def _medians(device: Device) -> Figures:
+def _medians(device: Device) -> Typical:
     def middle(values: list[float | None], least: float = LEAST_ERROR) -> float | None:
         known = [value for value in values if value is not None]
         return max(median(known), least) if known else None
 
     usable = device.usable
-    return (
+    return Typical(
         middle([qubit.error_1q for qubit in usable]),
         middle([edge.error for edge in device.usable_edges]),
-        middle([qubit.readout_error for qubit in usable]),
+        middle([qubit.p1_given_0 for qubit in usable]),
+        middle([qubit.p0_given_1 for qubit in usable]),
         middle([qubit.t1_s for qubit in usable], 0.0),
         middle([qubit.t2_s for qubit in usable], 0.0),
     )
 
 
-def _pulled(device: Device, towards: Figures | None, weight: float) -> Device:
-    one, two, read, t1, t2 = towards or (None,) * 5
+def _pulled(device: Device, towards: Typical | None, weight: float) -> Device:
+    usual, zeros = towards or Typical(), optimism(device.vendor).zeros
 
     def mean(value: float | None, usual: float | None, least: float = LEAST_ERROR) -> float | None:
         if value is None or usual is None:
             return value
         return max(value, least) ** weight * usual ** (1 - weight)
 
-    def qubit(old: Qubit) -> Qubit:
-        before = old.readout_error
-        after = mean(before, read)
-        factor = 1.0 if not before or after is None else after / before
-        up, down = (None if p is None else min(p * factor, 0.5) for p in (old.p1_given_0, old.p0_given_1))
-        if before == 0.0:
-            up = down = after
-        t1_s, t2_s = mean(old.t1_s, t1, 0.0), mean(old.t2_s, t2, 0.0)
-        return Qubit(old.id, t1_s, t2_s, mean(old.error_1q, one), up, down)
+    def misread(value: float | None, usual: float | None, share: float = 1.0) -> float | None:
+        pulled = mean(value, usual)
+        return None if pulled is None else min(share * pulled, 0.5)
 
-    edges = tuple(Edge(edge.a, edge.b, mean(edge.error, two), edge.duration_s) for edge in device.edges)
+    def qubit(old: Qubit) -> Qubit:
+        return old._replace(
+            t1_s=mean(old.t1_s, usual.t1_s, 0.0),
+            t2_s=mean(old.t2_s, usual.t2_s, 0.0),
+            error_1q=mean(old.error_1q, usual.error_1q),
+            p1_given_0=misread(old.p1_given_0, usual.p1_given_0, zeros),
+            p0_given_1=misread(old.p0_given_1, usual.p0_given_1),
+        )
+
+    edges = tuple(edge._replace(error=mean(edge.error, usual.error_2q)) for edge in device.edges)
     return device.model_copy(update={"qubits": tuple(map(qubit, device.qubits)), "edges": edges})
