@@ -29,7 +29,8 @@ TwoQubitGate = Literal["cz", "iswap", "ecr", "cx", "rzz", "rxx"]
 class Qubit(NamedTuple):
     """One qubit, numbered as its vendor numbers it.
 
-    `p1_given_0` is the probability to read 1 after preparing 0, `p0_given_1` the reverse.
+    `p1_given_0` is the probability to read 1 after preparing 0, `p0_given_1` the reverse; `duration_s` of its gates is
+    given where it differs from the device's figure.
     """
 
     id: QubitId
@@ -38,6 +39,7 @@ class Qubit(NamedTuple):
     error_1q: Probability | None = None
     p1_given_0: Probability | None = None
     p0_given_1: Probability | None = None
+    duration_s: Seconds | None = None
 
     @property
     def readout_error(self) -> float | None:

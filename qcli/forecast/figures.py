@@ -90,7 +90,7 @@ def _pulled(device: Device, towards: Figures | None, weight: float) -> Device:
         if before == 0.0:
             up = down = after
         t1_s, t2_s = mean(old.t1_s, t1, 0.0), mean(old.t2_s, t2, 0.0)
-        return Qubit(old.id, t1_s, t2_s, mean(old.error_1q, one), up, down)
+        return Qubit(old.id, t1_s, t2_s, mean(old.error_1q, one), up, down, old.duration_s)
 
     edges = tuple(Edge(edge.a, edge.b, mean(edge.error, two), edge.duration_s) for edge in device.edges)
     return device.model_copy(update={"qubits": tuple(map(qubit, device.qubits)), "edges": edges})
