@@ -98,9 +98,11 @@ class Window(NamedTuple):
 class Device(BaseModel):
     """A QPU's topology, native gates (Qiskit's names) and dated calibration.
 
-    `rz` among the gates is virtual: a change of frame, without error or duration. `status` is what the source
-    said when it was read. `grid` is the row and column of each qubit on the chip, in the order of `qubits`;
-    `windows` and `program_sets` are None where the source does not name them.
+    `rz` among the gates is virtual: a change of frame, without error or duration. `status` is what GetDevice answered
+    with the figures; where the calibration's source does not tell it, as IBM's properties do not, a bundled record has
+    that of the price sheets, which name its source, and an imported one that of the record before. `grid` is the row
+    and column of each qubit on the chip, in the order of `qubits`; `windows` and `program_sets` are None where the
+    source does not name them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
