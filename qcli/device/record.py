@@ -16,6 +16,7 @@ from qcli.errors import QcliError
 
 SCHEMA = "qcli.device/1"
 STALE_DAYS = 7
+_AGAIN = "import the device again (`qcli devices import`), or delete the file if it is your own"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -234,11 +235,11 @@ def load_device(path: Path) -> Device:
     except FileNotFoundError:
         raise QcliError(f"{path.name} is missing", str(path.parent), "`qcli devices` lists names") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise QcliError(f"cannot read the device record: {error}", str(path), "restore the file") from None
+        raise QcliError(f"cannot read the device record: {error}", str(path), _AGAIN) from None
     found = content.pop("schema", None) if isinstance(content, dict) else None
     if found != SCHEMA:
         what = f"schema is {found!r}, expected {SCHEMA!r}"
-        raise QcliError(what, str(path), "use the matching qcli version")
+        raise QcliError(what, str(path), f"{_AGAIN}, or use the matching qcli version")
     return device_from(content, str(path))
 
 
