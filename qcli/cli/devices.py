@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qcli.cli.devices_import import import_, refresh
+from qcli.cli.devices_import import import_, readable, refresh
 from qcli.cli.devices_show import show
 from qcli.cli.groups import with_default
 
@@ -42,9 +42,9 @@ def devices(
     qcli devices
     qcli devices braket/garnet
     """
-    from qcli.device.catalogue import catalogue, find
+    from qcli.device.catalogue import find
 
-    shown = [find(device)] if device else list(catalogue().values())
+    shown = [find(device)] if device else readable()
     if json_:
         _print_json(shown, qubits=device is not None)
     elif device:

@@ -23,7 +23,12 @@ def import_(
         Path | None,
         typer.Option(metavar="FILE", help="IBM's configuration; default conf_NAME.json by props_NAME.json."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Keep it even if a newer one is known.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Keep it though a newer one, or another kind of device, is known by this name."
+        ),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Read a vendor's calibration file and keep it in your own folder, over the bundled record of that device.
@@ -36,10 +41,17 @@ def import_(
     qcli devices import garnet.json
     qcli devices import props_fez.json --config conf_fez.json
     """
-    from qcli.device.vendor_file import keep, read_vendor_file
+    from qcli.cli.console import note
+    from qcli.device.catalogue import fault
+    from qcli.device.vendor_file import check_kind, keep, read_vendor_file
 
     device = read_vendor_file(file, name, config)
+    if not force:
+        check_kind(device)
+    damage = fault(device.key)
     path = keep(device, force)
+    if damage:
+        note(f"replaced the record so far, which could not be used: {damage.what}")
     if json_:
         _print_json({path: device})
     else:
@@ -62,12 +74,12 @@ def refresh(
     """
     from qcli.cli.console import note
     from qcli.device import live
-    from qcli.device.catalogue import catalogue, find
+    from qcli.device.catalogue import find
     from qcli.device.vendor_file import keep
     from qcli.errors import QcliError
 
     asked = [find(name).key for name in devices or []]
-    keys = asked or [key for key, device in catalogue().items() if device.status != "retired"]
+    keys = asked or [device.key for device in readable() if device.status != "retired"]
     wanted = dict.fromkeys(key.partition("/")[0] for key in keys)
     missing = [provider for provider in wanted if not live.has_credentials(provider)]
     if missing and (asked or len(missing) == len(wanted)):
@@ -95,6 +107,18 @@ def refresh(
         raise QcliError(
             f"{len(written)} of {len(keys)} devices were refreshed", failed.where, failed.fix, exit_code=1
         )
+
+
+def readable() -> list[Device]:
+    """The devices of the catalogue; of a record that cannot be read, a note says how to mend it."""
+    from qcli.cli.console import note
+    from qcli.device.catalogue import catalogue, fault
+
+    faults = {name: fault(name) for name in catalogue()}
+    for name, error in faults.items():
+        if error:
+            note(f"left out: {name}: {error.what} ({error.where}); {error.fix}")
+    return [catalogue()[name] for name, error in faults.items() if not error]
 
 
 def _found(device: Device, path: Path) -> str:

@@ -109,11 +109,14 @@ def _as_late_as_possible(steps: Sequence[Step], seconds: Sequence[float]) -> tup
 def _seconds(step: Step, device: Device) -> float:
     if step.name in FREE:
         return 0.0
-    if len(step.qubits) == 1:
-        return device.durations.one_qubit_s
-    return _edge_seconds(device).get(frozenset(step.qubits)) or device.durations.two_qubit_s
+    times = device.durations
+    usual = times.one_qubit_s if len(step.qubits) == 1 else times.two_qubit_s
+    return _own_seconds(device).get(frozenset(step.qubits), usual)
 
 
 @lru_cache(maxsize=64)
-def _edge_seconds(device: Device) -> dict[frozenset[int], float | None]:
-    return {frozenset(edge[:2]): edge.duration_s for edge in device.edges}
+def _own_seconds(device: Device) -> dict[frozenset[int], float]:
+    """Gate times that differ from the device's, by the qubits."""
+    times = {frozenset([qubit.id]): qubit.duration_s for qubit in device.qubits}
+    times |= {frozenset(edge[:2]): edge.duration_s for edge in device.edges}
+    return {place: seconds for place, seconds in times.items() if seconds}

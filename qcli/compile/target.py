@@ -64,13 +64,11 @@ def _target(device: Device, chosen: tuple[int, ...], basis: Sequence[str], relax
     )
     for name in basis:
         virtual = name == "rz"
-        duration = 0.0 if virtual else times.one_qubit_s
-        entries = {
-            (i,): InstructionProperties(
-                duration=duration if relaxation else None, error=0.0 if virtual else qubits[q].error_1q
-            )
-            for q, i in index.items()
-        }
+        entries = {}
+        for q, i in index.items():
+            duration = 0.0 if virtual else qubits[q].duration_s or times.one_qubit_s
+            error = 0.0 if virtual else qubits[q].error_1q
+            entries[i,] = InstructionProperties(duration=duration if relaxation else None, error=error)
         result.add_instruction(_gate(name), entries)
     pairs = {}
     for edge in device.usable_edges:

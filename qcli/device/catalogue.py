@@ -1,7 +1,7 @@
 """The devices by name: those that come with the package and those a user imported, read when asked for.
 
 A user's records are `devices/PROVIDER-NAME.json` in the user's folder, such as `devices/braket-garnet.json`; they
-lie over the bundled ones.
+lie over the bundled ones. Files of other names there are no records.
 """
 
 import re
@@ -37,8 +37,9 @@ _VENDORS = "iqm|rigetti|ionq|aqt"
 _ANY = "emulator|device|qpu"
 _PREFIXES = {
     "braket": rf"{_ANY}|arn|aws|amazon|braket|azure|scaleway|qbraid|openquantum|{_VENDORS}|(?:us|eu)[a-z]+\d",
-    "ibm": f"{_ANY}|ibm|fake",
+    "ibm": f"{_ANY}|ibmq?|fake",
 }
+_OWN = re.compile(rf"({'|'.join(_PREFIXES)})-([a-z0-9][a-z0-9-]*)")
 
 
 class _Catalogue(Mapping[str, Device]):
@@ -64,15 +65,32 @@ class _Catalogue(Mapping[str, Device]):
 
 def catalogue() -> Mapping[str, Device]:
     """Every device by name, `braket/garnet`: the bundled ones in their order, then what only the user has."""
-    paths = {name: _FOLDER / f"{name.partition('/')[2]}.json" for name in _BUNDLED}
-    for path in sorted((user_folder() / "devices").glob("*-*.json")):
-        paths["/".join(path.stem.split("-", 1))] = path
-    return _Catalogue(paths)
+    files = sorted((user_folder() / "devices").glob("*.json"))
+    own = {f"{name[1]}/{name[2]}": path for path in files if (name := _OWN.fullmatch(path.stem))}
+    return _Catalogue(_bundled() | own)
+
+
+def _bundled() -> dict[str, Path]:
+    return {name: _FOLDER / f"{name.partition('/')[2]}.json" for name in _BUNDLED}
 
 
 def names() -> tuple[str, ...]:
     """Names of the devices, `braket/garnet`."""
     return tuple(catalogue())
+
+
+def fault(name: str) -> QcliError | None:
+    """Why the record of `braket/garnet` cannot be read; None if it can, or there is none."""
+    try:
+        catalogue().get(name)
+    except QcliError as error:
+        return error
+    return None
+
+
+def last_known(name: str) -> Device | None:
+    """The record of `braket/garnet` to go by when it is written anew: the bundled one if the user's cannot be read."""
+    return (_Catalogue(_bundled()) if fault(name) else catalogue()).get(name)
 
 
 def user_path(device: Device) -> Path:

@@ -4,9 +4,10 @@ Both are plain data as `QiskitRuntimeService` and the runtime's fake provider ho
 for "not calibrated" there and becomes None here.
 """
 
+import re
 from typing import Any
 
-from qcli.device.importers import SECONDS, complete, pair, positive
+from qcli.device.reading import SECONDS, complete, pair, positive, short_name
 from qcli.device.record import Device, Status, device_from
 
 
@@ -44,16 +45,18 @@ def _read(configuration: dict[str, Any], properties: dict[str, Any]) -> dict[str
     for a, b, figures in ((*qubits, figures) for gate, qubits, figures in gates if gate == two_qubit):
         place = (a, b) if two_qubit == "ecr" else pair(a, b)
         pairs[place] = max(figures, pairs.get(place, figures), key=lambda f: f.get("gate_error", 1.0))
-    processor = configuration["processor_type"]
+    one_qubit_s = _usual([figures.get("gate_length") for figures in sx.values()])
     two_qubit_s = _usual([figures.get("gate_length") for figures in pairs.values()])
-    own = {p: None if f.get("gate_length") == two_qubit_s else f.get("gate_length") for p, f in pairs.items()}
     readings = [_parameters(entry) for entry in properties["qubits"]]
-    rows = [_qubit(index, reading, sx.get(index, {})) for index, reading in enumerate(readings)]
-    short = name.removeprefix("fake_").removeprefix("ibm_")
+    rows = [
+        [*_qubit(index, reading, sx.get(index, {})), _own(sx.get(index, {}), one_qubit_s)]
+        for index, reading in enumerate(readings)
+    ]
+    short = short_name(re.sub("^(fake_)?(ibmq?_)?", "", name.lower()))
     return {
         "name": short,
         "provider": "ibm",
-        "full_name": f"IBM {short.title()} ({processor['family']} r{processor['revision']})",
+        "full_name": f"IBM {short.replace('-', ' ').title()}{_processor(configuration)}",
         "vendor": "IBM",
         "technology": "superconducting",
         "one_qubit_gates": ("sx", "x", "rz"),
@@ -61,7 +64,7 @@ def _read(configuration: dict[str, Any], properties: dict[str, Any]) -> dict[str
         "shots": (1, configuration["max_shots"]),
         "calibrated_on": properties["last_update_date"][:10],
         "durations": {
-            "one_qubit_s": _usual([figures.get("gate_length") for figures in sx.values()]),
+            "one_qubit_s": one_qubit_s,
             "two_qubit_s": two_qubit_s,
             "readout_s": _usual([reading.get("readout_length") for reading in readings]),
             "basis": "published",
@@ -73,8 +76,23 @@ def _read(configuration: dict[str, Any], properties: dict[str, Any]) -> dict[str
         ),
         "grid": _grid(configuration.get("coords"), len(rows)),
         "qubits": rows,
-        "edges": [[*p, _calibrated(f.get("gate_error")), own[p]] for p, f in sorted(pairs.items())],
+        "edges": [
+            [*place, _calibrated(figures.get("gate_error")), _own(figures, two_qubit_s)]
+            for place, figures in sorted(pairs.items())
+        ],
     }
+
+
+def _processor(configuration: dict[str, Any]) -> str:
+    """` (Heron r2)`; empty for the early backends, which do not tell."""
+    processor = configuration.get("processor_type")
+    return f" ({processor['family']} r{processor['revision']})" if processor else ""
+
+
+def _own(figures: dict[str, float], usual: float) -> float | None:
+    """A gate's time where it differs from the device's figure."""
+    length = figures.get("gate_length")
+    return None if length == usual else positive(length)
 
 
 def _grid(coordinates: list[list[int]] | None, count: int) -> list[list[int]] | None:

@@ -15,7 +15,8 @@ def lattice(device: Device) -> dict[int, Place] | None:
     """Row and column of each qubit, from 0, such that coupled qubits are neighbours; None where there are none.
 
     Taken from the record if it holds such places, else searched for on the square lattice; what is found is turned
-    to be wide rather than tall, with numbers that grow to the right and downwards.
+    to be wide rather than tall, with numbers that grow to the right and downwards. Parts that no coupler joins, such as
+    a qubit without couplers, stand beside the largest.
     """
     if device.grid is not None:
         given = {qubit.id: place for qubit, place in zip(device.qubits, device.grid, strict=True)}
@@ -27,8 +28,8 @@ def lattice(device: Device) -> dict[int, Place] | None:
         neighbours[edge.b].add(edge.a)
     if max(map(len, neighbours.values())) > len(_STEPS) or len(neighbours) > _LARGEST:
         return None
-    found = _embed(neighbours)
-    return _upright(found) if found else None
+    found = [_embed({qubit: neighbours[qubit] for qubit in part}) for part in _parts(neighbours)]
+    return _beside([_upright(part) for part in found if part]) if all(found) else None
 
 
 def spread(device: Device) -> dict[int, tuple[float, float]]:
@@ -45,6 +46,33 @@ def spread(device: Device) -> dict[int, tuple[float, float]]:
     drawn = nx.circular_layout(graph) if device.all_to_all else nx.kamada_kawai_layout(graph)
     size = len(graph) ** 0.5
     return {qubit: (float(x) * size, float(y) * size) for qubit, (x, y) in drawn.items()}
+
+
+def _parts(neighbours: dict[int, set[int]]) -> list[set[int]]:
+    """The qubits that couplers join, the largest part first."""
+    parts: list[set[int]] = []
+    for start in neighbours:
+        if not any(start in part for part in parts):
+            part, border = {start}, {start}
+            while border:
+                border = set().union(*(neighbours[qubit] for qubit in border)) - part
+                part |= border
+            parts.append(part)
+    return sorted(parts, key=len, reverse=True)
+
+
+def _beside(drawings: list[dict[int, Place]]) -> dict[int, Place]:
+    """In columns as tall as the tallest, from the left."""
+    tallest = max(_size(drawing)[0] for drawing in drawings)
+    places: dict[int, Place] = {}
+    top = left = right = 0
+    for drawing in drawings:
+        rows, columns = _size(drawing)
+        if top + rows > tallest:
+            top, left = 0, right
+        places |= {qubit: (top + row, left + column) for qubit, (row, column) in drawing.items()}
+        top, right = top + rows, max(right, left + columns)
+    return places
 
 
 def _embed(neighbours: dict[int, set[int]]) -> dict[int, Place] | None:
@@ -99,11 +127,17 @@ def _upright(places: dict[int, Place]) -> dict[int, Place]:
     ]
 
     def reading(drawing: dict[int, Place]) -> tuple[bool, int, list[Place]]:
-        rows, columns = (max(place[axis] for place in drawing.values()) for axis in (0, 1))
+        rows, columns = _size(drawing)
         order = [drawing[qubit] for qubit in sorted(drawing)]
         return rows > columns, sum(a > b for a, b in pairwise(order)), order
 
     return min(drawings, key=reading)
+
+
+def _size(drawing: dict[int, Place]) -> tuple[int, int]:
+    """Rows and columns of a drawing that starts at (0, 0)."""
+    rows, columns = (1 + max(place[axis] for place in drawing.values()) for axis in (0, 1))
+    return rows, columns
 
 
 def _to_origin(places: dict[int, Place]) -> dict[int, Place]:

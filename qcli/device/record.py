@@ -16,6 +16,7 @@ from qcli.errors import QcliError
 
 SCHEMA = "qcli.device/1"
 STALE_DAYS = 7
+_AGAIN = "import the device again (`qcli devices import`), or delete the file if it is your own"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -29,7 +30,8 @@ TwoQubitGate = Literal["cz", "iswap", "ecr", "cx", "rzz", "rxx"]
 class Qubit(NamedTuple):
     """One qubit, numbered as its vendor numbers it.
 
-    `p1_given_0` is the probability to read 1 after preparing 0, `p0_given_1` the reverse.
+    `p1_given_0` is the probability to read 1 after preparing 0, `p0_given_1` the reverse; `duration_s` of its gates is
+    given where it differs from the device's figure.
     """
 
     id: QubitId
@@ -38,6 +40,7 @@ class Qubit(NamedTuple):
     error_1q: Probability | None = None
     p1_given_0: Probability | None = None
     p0_given_1: Probability | None = None
+    duration_s: Seconds | None = None
 
     @property
     def readout_error(self) -> float | None:
@@ -96,9 +99,11 @@ class Window(NamedTuple):
 class Device(BaseModel):
     """A QPU's topology, native gates (Qiskit's names) and dated calibration.
 
-    `rz` among the gates is virtual: a change of frame, without error or duration. `status` is what the source
-    said when it was read. `grid` is the row and column of each qubit on the chip, in the order of `qubits`;
-    `windows` and `program_sets` are None where the source does not name them.
+    `rz` among the gates is virtual: a change of frame, without error or duration. `status` is what GetDevice answered
+    with the figures; where the calibration's source does not tell it, as IBM's properties do not, a bundled record has
+    that of the price sheets, which name its source, and an imported one that of the record before. `grid` is the row
+    and column of each qubit on the chip, in the order of `qubits`; `windows` and `program_sets` are None where the
+    source does not name them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -230,11 +235,11 @@ def load_device(path: Path) -> Device:
     except FileNotFoundError:
         raise QcliError(f"{path.name} is missing", str(path.parent), "`qcli devices` lists names") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise QcliError(f"cannot read the device record: {error}", str(path), "restore the file") from None
+        raise QcliError(f"cannot read the device record: {error}", str(path), _AGAIN) from None
     found = content.pop("schema", None) if isinstance(content, dict) else None
     if found != SCHEMA:
         what = f"schema is {found!r}, expected {SCHEMA!r}"
-        raise QcliError(what, str(path), "use the matching qcli version")
+        raise QcliError(what, str(path), f"{_AGAIN}, or use the matching qcli version")
     return device_from(content, str(path))
 
 

@@ -1,13 +1,15 @@
 """A vendor's calibration file into a record, and a record into the user's folder."""
 
+import datetime
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-from qcli.device.catalogue import catalogue, resolve, user_path
+from qcli.device.catalogue import catalogue, last_known, resolve, user_path
 from qcli.device.ibm import from_ibm
 from qcli.device.importers import from_braket
+from qcli.device.reading import short_name
 from qcli.device.record import SCHEMA, Device, Status, device_from, dump_device
 from qcli.errors import QcliError
 from qcli.files import write_atomic
@@ -26,10 +28,10 @@ def read_vendor_file(path: Path, name: str | None = None, configuration: Path | 
         configuration: IBM's configuration, if it is not in the file beside (`conf_fez.json` by `props_fez.json`).
 
     Raises:
-        QcliError: not JSON, cut short, of an unknown schema, impossible figures, or nothing calibrated.
+        QcliError: not JSON, cut short, of an unknown schema, impossible figures, nothing calibrated, or a date to come.
     """
     content = _json(path)
-    if "gates" in content and "backend_name" in content:
+    if {"gates", "backend_name"} <= content.keys() and "basis_gates" not in content:
         content = {"configuration": _json(_configuration(path, configuration)), "properties": content}
     if "braketSchemaHeader" in content and name is None:
         name = _name_of_file(path)
@@ -42,7 +44,7 @@ def device_of(content: dict[str, Any], where: str, name: str | None, how: str) -
     What the file does not tell, the status and the printed name, is taken over from the record known before.
 
     Raises:
-        QcliError: an unknown schema, a part is missing, impossible figures, or nothing calibrated.
+        QcliError: an unknown schema, a part is missing, impossible figures, nothing calibrated, or a date to come.
     """
     if content.get("schema") == SCHEMA:
         device = device_from({key: value for key, value in content.items() if key != "schema"}, where)
@@ -62,22 +64,65 @@ def device_of(content: dict[str, Any], where: str, name: str | None, how: str) -
             where,
             "give the JSON of GetDevice, or of backend.properties() with --config for backend.configuration()",
         )
-    if not device.usable:
-        raise QcliError(
-            "no calibrated qubits in this file", where, "download it again after the next calibration"
-        )
+    _check_calibration(device, where)
     return device
 
 
-def keep(device: Device, force: bool = False) -> Path:
-    """Write the record to the user's folder, where it lies over the bundled one.
+def _check_calibration(device: Device, where: str) -> None:
+    coupled = device.usable_edges or len(device.qubits) == 1
+    if lost := "qubits" if not device.usable else "couplers" if not coupled else None:
+        raise QcliError(
+            f"no calibrated {lost} in this file", where, "download it again after the next calibration"
+        )
+    # a day ahead may be another time zone's today
+    if device.calibrated_on > datetime.date.today() + datetime.timedelta(days=1):
+        raise QcliError(
+            f"the calibration is of {device.calibrated_on}, a day to come",
+            where,
+            "correct the date in the file, or this computer's clock",
+        )
+
+
+def check_kind(device: Device) -> None:
+    """That a file named after a known device may be of that one: vendor, two-qubit gate and size.
 
     Raises:
-        QcliError: the catalogue has a newer calibration, and `force` is off.
+        QcliError: it is not; says what differs.
     """
-    path = user_path(device)
-    known = None if force else catalogue().get(device.key)
-    if known is not None and known.calibrated_on > device.calibrated_on:
+    known = last_known(device.key)
+    if known is None:
+        return
+    facts = {
+        "vendor": (known.vendor, device.vendor),
+        "two-qubit gate": (known.two_qubit_gate, device.two_qubit_gate),
+    }
+    old, new = len(known.qubits), len(device.qubits)
+    if abs(new - old) > old / 4:
+        facts["number of qubits"] = (str(old), str(new))
+    differing = [f"{what} {new} instead of {old}" for what, (old, new) in facts.items() if new != old]
+    if differing:
+        raise QcliError(
+            f"this does not look like {device.key}: {', '.join(differing)}",
+            device.key,
+            "name the device that the file is of with --name, or add --force if it is this one",
+        )
+
+
+def keep(device: Device, force: bool = False) -> Path:
+    """Write the record to the user's folder, where it lies over the bundled one, or over one that cannot be read.
+
+    Raises:
+        QcliError: its name means another device; or the catalogue has a newer calibration, and `force` is off.
+    """
+    path, known = user_path(device), last_known(device.key)
+    namesake = resolve(device.name, catalogue()) if known is None else None
+    if namesake not in (None, device.key):
+        raise QcliError(
+            f"{device.name} is already the name of {namesake}: {device.emulator} would mean that one",
+            device.key,
+            f"give it another name, such as --name {device.name}-2",
+        )
+    if known is not None and known.calibrated_on > device.calibrated_on and not force:
         raise QcliError(
             f"the catalogue has a newer calibration of {device.key}: {known.calibrated_on}, this one is of "
             f"{device.calibrated_on}",
@@ -93,12 +138,10 @@ def _braket(content: dict[str, Any], where: str, name: str | None, how: str) -> 
     if isinstance(capabilities, str):
         capabilities = _parsed(capabilities, where)
     arn = str(content.get("deviceArn", ""))
-    name = (
-        name or arn.rpartition("/")[2].lower().replace("_", "-") or str(content.get("deviceName", "")).lower()
-    )
+    name = name or short_name(arn.rpartition("/")[2]) or short_name(str(content.get("deviceName", "")))
     if not name:
         raise QcliError("capabilities do not name their device", where, "add --name, such as --name garnet")
-    known = catalogue().get(f"braket/{name}")
+    known = last_known(f"braket/{name}")
     status = _STATUSES.get(str(content.get("deviceStatus")), known.status if known else "unknown")
     return from_braket(
         capabilities,
@@ -118,7 +161,7 @@ def _ibm(content: dict[str, Any], where: str, name: str | None, how: str) -> Dev
     if name:
         configuration, properties = ({**part, "backend_name": name} for part in (configuration, properties))
     device = from_ibm(configuration, properties, source=f"IBM Quantum backend properties, {how}", where=where)
-    known = catalogue().get(device.key)
+    known = last_known(device.key)
     return (
         device.model_copy(update={"status": known.status, "retired_on": known.retired_on})
         if known

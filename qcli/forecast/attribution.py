@@ -109,9 +109,9 @@ def unrouted(device: Device, wires: int) -> Device:
         known = [value for value in values if value is not None]
         return median(known) if known else None
 
-    usable = device.usable
-    columns = [[getattr(qubit, name) for qubit in usable] for name in Qubit._fields[1:]]
-    qubits = tuple(Qubit(number, *map(middle, columns)) for number in range(wires))
+    figures = [name for name in Qubit._fields if name not in ("id", "duration_s")]
+    medians = {name: middle([getattr(qubit, name) for qubit in device.usable]) for name in figures}
+    qubits = tuple(Qubit(number, **medians) for number in range(wires))
     error = middle([edge.error for edge in device.usable_edges])
     edges = tuple(Edge(a, b, error) for a in range(wires) for b in range(a + 1, wires))
     return device.model_copy(update={"qubits": qubits, "edges": edges})

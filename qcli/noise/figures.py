@@ -52,10 +52,10 @@ class Figures:
 
     def _pulse(self, site: int) -> Array:
         """After a one-qubit gate."""
-        error, strength = self._qubits[site].error_1q, self._strength.one_qubit
-        assert error is not None
-        relaxed = self._during(site, self._device.durations.one_qubit_s * strength)
-        return gate_error(error * strength, relaxed)
+        qubit, strength = self._qubits[site], self._strength.one_qubit
+        assert qubit.error_1q is not None
+        seconds = (qubit.duration_s or self._device.durations.one_qubit_s) * strength
+        return gate_error(qubit.error_1q * strength, self._during(site, seconds))
 
     def _pair(self, sites: tuple[int, int]) -> Array:
         """After a two-qubit gate."""

@@ -103,7 +103,7 @@ def write(name: str, content: Any) -> None:
 
 def test_an_import_says_what_it_found_and_is_used_from_then_on(home: Path) -> None:
     write("garnet.json", shapes.iqm())
-    text = shown("devices import garnet.json")
+    text = shown("devices import garnet.json --force")
     assert "2 of 3 qubits (absent: 3) and 1 of 2 couplers are calibrated" in text
     assert f"written: {home / 'devices' / 'braket-garnet.json'}" in text
     assert json.loads(shown("devices garnet --json"))["devices"][0]["qubits"] == 2
@@ -113,10 +113,49 @@ def test_an_older_import_needs_force(home: Path) -> None:
     capabilities = shapes.iqm()
     capabilities["service"]["updatedAt"] = "2026-01-01T00:00:00"
     write("garnet.json", capabilities)
-    result = qcli("devices import garnet.json")
+    assert "calibrated on 2026-01-01" in shown("devices import garnet.json --name utopia")
+    capabilities["service"]["updatedAt"] = "2025-12-31T00:00:00"
+    write("older.json", capabilities)
+    result = qcli("devices import older.json --name utopia")
     assert result.code == 2 and "newer calibration" in result.what and "--force" in result.err
+    assert find("utopia").calibrated_on == date(2026, 1, 1)
+    assert "calibrated on 2025-12-31" in shown("devices import older.json --name utopia --force")
+
+
+def test_a_file_that_is_not_of_the_device_it_is_named_after_needs_force(home: Path) -> None:
+    write("emerald.json", shapes.iqm())
+    result = qcli("devices import emerald.json")
+    assert result.code == 2 and "number of qubits 3 instead of 54" in result.what
+    assert "--name" in result.err and "--force" in result.err
     assert not home.exists()
-    assert "calibrated on 2026-01-01" in shown("devices import garnet.json --force")
+    assert "braket/emerald" in shown("devices import emerald.json --force")
+
+
+@pytest.fixture
+def damaged(home: Path) -> Path:
+    """The user's record of Garnet, cut short."""
+    path = home / "devices" / "braket-garnet.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema": ')
+    (path.parent / "my-notes.json").write_text("[]")
+    return path
+
+
+def test_a_record_that_cannot_be_read_is_left_out_with_a_warning(damaged: Path) -> None:
+    result = qcli("devices --json")
+    listed = [row["device"] for row in json.loads(result.out)["devices"]]
+    assert result.code == 0 and listed == [name for name in names() if name != "braket/garnet"]
+    assert "left out: braket/garnet" in result.err and str(damaged) in result.err
+    assert "import the device again" in result.err and "my-notes" not in result.err
+    assert qcli("devices braket/garnet").code == 2
+
+
+def test_an_import_over_a_record_that_cannot_be_read_says_so(damaged: Path) -> None:
+    write("garnet.json", shapes.iqm())
+    result = qcli("devices import garnet.json --force")
+    assert result.code == 0 and "replaced the record so far" in result.err
+    assert find("garnet").qubit_count == 2
+    assert "replaced" not in qcli("devices import garnet.json").err
 
 
 def test_ibms_two_files_are_imported_together(home: Path) -> None:
@@ -184,6 +223,15 @@ def test_without_names_all_devices_in_service_are_refreshed(
     result = qcli("devices refresh")
     assert result.code == 0 and "left out: no credentials for IBM Quantum" in result.err
     assert asked == [name for name in names() if name.startswith("braket/") and name != "braket/ankaa-3"]
+
+
+def test_a_refresh_goes_on_where_a_record_cannot_be_read(
+    answers: dict[str, Any], damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "refreshed", lambda name: find(name))
+    result = qcli("devices refresh --json")
+    assert result.code == 0 and "left out: braket/garnet" in result.err
+    assert "braket/emerald" in [row["device"] for row in json.loads(result.out)["devices"]]
 
 
 @pytest.mark.parametrize("command", ["devices refresh", "devices refresh garnet ibm/fez"])

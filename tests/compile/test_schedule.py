@@ -66,6 +66,15 @@ def test_a_gate_takes_the_time_of_its_edge() -> None:
     assert more == pytest.approx(1e-6 - TIMES["cz"])
 
 
+def test_a_pulse_takes_the_time_of_its_qubit() -> None:
+    device = find("garnet")
+    qubits = tuple(q._replace(duration_s=50e-9) if q.id == 2 else q for q in device.qubits)
+    found = timeline(native(), device.model_copy(update={"qubits": qubits}))
+    assert found.duration_s == pytest.approx(3 * 50e-9 + TIMES["cz"] + TIMES["readout"])
+    (idle,) = found.idles
+    assert (idle.qubit, idle.seconds) == (1, pytest.approx(50e-9))
+
+
 @given(st.floats(1e-6, 1e-3), st.floats(0.01, 2), st.floats(0, 1e-3))
 def test_survival_is_the_average_fidelity_of_thermal_relaxation(t1: float, ratio: float, t: float) -> None:
     channel = thermal_relaxation_error(t1, ratio * t1, t)

@@ -29,7 +29,10 @@ def two_qubit(**gates: float) -> dict[str, Any]:
 
 def braket(vendor: str, native: list[str], graph: dict[str, list[str]], **rest: Any) -> dict[str, Any]:
     return {
-        "braketSchemaHeader": {"name": f"braket.device_schema.{vendor}.{vendor}_device_capabilities"},
+        "braketSchemaHeader": {
+            "name": f"braket.device_schema.{vendor}.{vendor}_device_capabilities",
+            "version": "2" if vendor == "rigetti" else "1",
+        },
         "service": {
             "updatedAt": "2026-05-05T16:45:26+00:00",
             "shotsRange": [1, 20000],

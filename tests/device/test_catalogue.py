@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcli.device.catalogue import catalogue, find, names
+from qcli.device.catalogue import catalogue, fault, find, last_known, names
 from qcli.device.record import dump_device, load_device, stale
 from qcli.errors import QcliError
 from qcli.price.sheet import load_sheets
@@ -100,6 +100,7 @@ ALIASES = {
     "braket/ibex-q1": ["aqt_ibex_q1", "Ibex-Q1"],
     "ibm/fez": ["ibm_fez", "fake_fez", "FakeFez", "ibm/fez", "emulator/fez"],
     "ibm/miami": ["IBM Miami"],
+    "ibm/berlin": ["ibmq_berlin", "ibmq/berlin"],
 }
 
 
@@ -118,7 +119,6 @@ def test_a_device_is_found_by_the_names_that_others_use(key: str, alias: str) ->
         ("fake_garnet", "braket/garnet"),
         ("iqm_ankaa_3", "braket/ankaa-3"),
         ("forte-1", "forte-enterprise-1"),
-        ("ibmq_berlin", "ibm/berlin"),
     ],
 )
 def test_an_unknown_device_is_answered_with_the_nearest(name: str, hint: str) -> None:
@@ -159,6 +159,28 @@ def test_a_damaged_record_of_the_user_hurts_that_device_alone(own: Path) -> None
     assert find("emerald").key == "braket/emerald"
     with pytest.raises(QcliError, match="cannot read"):
         find("garnet")
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema": "qcli.device/9"}', '{"schema": "qcli.device/1"}'])
+def test_what_is_wrong_with_a_record_is_told_with_the_file_and_how_to_mend_it(
+    own: Path, content: str
+) -> None:
+    bundled = find("garnet")
+    (own / "braket-garnet.json").write_text(content)
+    error = fault("braket/garnet")
+    assert error is not None and error.where == str(own / "braket-garnet.json")
+    assert "import the device again" in error.fix
+    assert fault("braket/emerald") is fault("braket/utopia") is None
+    assert last_known("braket/garnet") == bundled
+    assert last_known("braket/utopia") is None
+
+
+@pytest.mark.parametrize(
+    "file", ["my-notes.json", "braket-.json", "braket-garnet copy.json", "emulator-fez.json"]
+)
+def test_a_file_that_is_not_named_after_provider_and_device_is_no_record(own: Path, file: str) -> None:
+    (own / file).write_text("{")
+    assert len(list(catalogue().values())) == len(names()) == 17
 
 
 def test_a_record_under_another_name_is_refused(own: Path) -> None:

@@ -68,6 +68,20 @@ def test_a_graph_that_is_no_part_of_the_lattice_is_spread_by_springs(edges: list
     assert len(set(spread(device).values())) == len(device.qubits)
 
 
+def test_qubits_without_couplers_stand_beside_the_map() -> None:
+    line = shaped([(0, 1), (1, 2), (2, 3), (3, 0), (5, 6)])
+    alone = tuple(Qubit(i, None, None, 1e-3, 1e-2, 1e-2) for i in (7, 8))
+    device = line.model_copy(update={"qubits": line.qubits + alone})
+    places = lattice(device)
+    assert places is not None
+    assert {places[qubit] for qubit in range(4)} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert {places[qubit] for qubit in (5, 6)} == {(0, 2), (0, 3)}
+    assert len(set(places.values())) == len(device.qubits)
+    picture = drawing.drawn(device, "error", 110)
+    assert picture is not None
+    assert sorted(picture.plain.translate(_LINES).split()) == ["0", "1", "2", "3", "5", "6", "7", "8"]
+
+
 def test_places_in_a_record_that_part_coupled_qubits_are_not_drawn() -> None:
     device = shaped([(0, 1), (1, 2)]).model_copy(update={"grid": ((0, 0), (0, 1), (5, 5))})
     places = lattice(device)

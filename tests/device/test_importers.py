@@ -70,6 +70,70 @@ def test_rigetti_takes_isolated_benchmarking_and_the_gate_on_offer(native: str) 
     assert device.usable_edges == ()
 
 
+BENCHMARKS = {
+    "SIMULTANEOUS_RANDOMIZED_BENCHMARKING": "simultaneous randomised benchmarking",
+    "RANDOMIZED_BENCHMARKING": "isolated, not simultaneous, randomised benchmarking",
+}
+
+
+@pytest.mark.parametrize("kind", BENCHMARKS)
+@pytest.mark.parametrize("shape", [shapes.iqm, shapes.rigetti])
+def test_a_note_says_which_benchmarking_was_read(shape: Any, kind: str) -> None:
+    capabilities = shape()
+    for entry in capabilities["standardized"]["oneQubitProperties"].values():
+        others = [f for f in entry["oneQubitFidelity"] if f["fidelityType"]["name"] not in BENCHMARKS]
+        entry["oneQubitFidelity"] = [shapes.fidelity(kind, 0.98), *others]
+    device = from_braket(capabilities, "small")
+    assert [qubit.error_1q for qubit in device.qubits] == pytest.approx([0.02] * 3)
+    assert f"one-qubit errors from {BENCHMARKS[kind]}" in device.notes
+    assert "two-qubit errors from interleaved randomised benchmarking" in device.notes
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (("READOUT_ERROR_0_TO_1", "READOUT_ERROR_1_TO_0"), (0.01, 0.03)),
+        (("READOUT",), (pytest.approx(0.02), pytest.approx(0.02))),
+        (("READOUT_ERROR_0_TO_1",), (None, None)),
+    ],
+)
+def test_iqm_readout_is_what_there_is(kept: tuple[str, ...], expected: tuple[Any, Any]) -> None:
+    capabilities = shapes.iqm()
+    first = capabilities["standardized"]["oneQubitProperties"]["1"]
+    first["oneQubitFidelity"] = [f for f in first["oneQubitFidelity"] if f["fidelityType"]["name"] in kept]
+    qubit = from_braket(capabilities, "small").qubits[0]
+    assert (qubit.p1_given_0, qubit.p0_given_1) == expected
+
+
+@pytest.mark.parametrize(("shape", "qubit"), [(shapes.iqm, 2), (shapes.rigetti, 1)])
+def test_a_qubit_without_properties_is_one_without_calibration(shape: Any, qubit: int) -> None:
+    capabilities = shape()
+    del capabilities["standardized"]["oneQubitProperties"][str(qubit)]
+    device = from_braket(capabilities, "small")
+    assert device.qubits[1] == Qubit(qubit)
+    assert len(device.qubits) == 3 and len(device.edges) == 2
+    assert device.usable_edges == ()
+
+
+@pytest.mark.parametrize(("back", "expected"), [(0.98, 0.02), (0.999, 0.004), (0.5, None)])
+def test_of_two_directions_the_worse_one_counts(back: float, expected: float | None) -> None:
+    capabilities = shapes.iqm()
+    capabilities["standardized"]["twoQubitProperties"]["2-1"] = shapes.two_qubit(CZ=back)
+    assert from_braket(capabilities, "small").edges[0] == Edge(
+        1, 2, None if expected is None else pytest.approx(expected)
+    )
+
+
+@pytest.mark.parametrize("pair", ["1-3", "1-9"])
+def test_a_pair_that_the_connectivity_does_not_name_is_left_out(pair: str) -> None:
+    capabilities = shapes.iqm()
+    capabilities["standardized"]["twoQubitProperties"][pair] = shapes.two_qubit(CZ=0.99)
+    device = from_braket(capabilities, "small")
+    assert device == from_braket(shapes.iqm(), "small")
+    capabilities["paradigm"]["connectivity"]["fullyConnected"] = True
+    assert len(from_braket(capabilities, "small").edges) == 3
+
+
 def test_ionq_averages_hold_for_every_pair() -> None:
     device = from_braket(shapes.ionq(), "small")
     assert device.technology == "trapped ion"
@@ -129,6 +193,33 @@ def test_ibm_reads_both_readout_directions_and_the_worse_of_two_gate_directions(
     assert device.grid == ((1, 1), (1, 2), (2, 2))
 
 
+def test_a_qubit_whose_gates_take_another_time_says_so() -> None:
+    configuration, properties = shapes.ibm()
+    slow = next(gate for gate in properties["gates"] if gate["gate"] == "sx" and gate["qubits"] == [1])
+    slow["parameters"][1]["value"] = 64
+    device = from_ibm(configuration, properties)
+    assert device.durations.one_qubit_s == pytest.approx(32e-9)
+    assert [qubit.duration_s for qubit in device.qubits] == [None, pytest.approx(64e-9), None]
+
+
+@pytest.mark.parametrize(
+    ("backend", "short", "full"),
+    [
+        ("ibm_fez", "fez", "IBM Fez"),
+        ("ibmq_vigo", "vigo", "IBM Vigo"),
+        ("ibmq_16_melbourne", "16-melbourne", "IBM 16 Melbourne"),
+        ("fake_fractional", "fractional", "IBM Fractional"),
+        ("ibmqx2", "ibmqx2", "IBM Ibmqx2"),
+    ],
+)
+def test_the_names_of_ibms_backends_become_short_ones(backend: str, short: str, full: str) -> None:
+    configuration, properties = ({**part, "backend_name": backend} for part in shapes.ibm())
+    device = from_ibm(configuration, properties)
+    assert (device.name, device.full_name) == (short, f"{full} (Heron r2)")
+    del configuration["processor_type"]
+    assert from_ibm(configuration, properties).full_name == full
+
+
 @pytest.mark.parametrize("device", every_shape(), ids=lambda device: device.name)
 def test_the_file_form_keeps_every_figure(device: Device, tmp_path: Any) -> None:
     path = tmp_path / "small.json"
@@ -164,13 +255,21 @@ def broken() -> dict[str, Any]:
     }
     for key in ("service", "paradigm", "standardized"):
         cases[f"without {key}"] = {k: v for k, v in shapes.iqm().items() if k != key}
-    for key, wrong in (("oneQubitProperties", {}), ("oneQubitProperties", None), ("twoQubitProperties", [])):
+    for key, wrong in (("oneQubitProperties", []), ("oneQubitProperties", None), ("twoQubitProperties", [])):
         case = copy.deepcopy(shapes.iqm())
         case["standardized"][key] = wrong
         cases[f"{key} is {wrong}"] = case
     edge = copy.deepcopy(shapes.iqm())
-    edge["standardized"]["twoQubitProperties"]["1-9"] = shapes.two_qubit(CZ=0.99)
-    cases["an edge to nowhere"] = edge
+    edge["paradigm"]["connectivity"]["connectivityGraph"]["1"].append("1")
+    cases["an edge from a qubit to itself"] = edge
+    for version in ("99", None):
+        later = shapes.iqm()
+        later["braketSchemaHeader"]["version"] = version
+        cases[f"version {version}"] = later
+    for count in (1_000_000, 36.9, "36", 0, -1):
+        crowd = shapes.ionq()
+        crowd["paradigm"]["qubitCount"] = count
+        cases[f"{count!r} ions"] = crowd
     fidelity = copy.deepcopy(shapes.iqm())
     fidelity["standardized"]["oneQubitProperties"]["1"]["oneQubitFidelity"][0]["fidelity"] = float("nan")
     cases["a fidelity that is no number"] = fidelity

@@ -1,5 +1,5 @@
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qcli.device.catalogue import find
 from qcli.device.record import dump_device
-from qcli.device.vendor_file import device_of, keep, read_vendor_file
+from qcli.device.vendor_file import check_kind, device_of, keep, read_vendor_file
 from qcli.errors import QcliError
 from tests.device import shapes
 
@@ -59,7 +59,10 @@ def test_bare_capabilities_of_an_unknown_device_need_a_name(tmp_path: Path) -> N
 
 
 def test_a_retired_device_stays_retired(tmp_path: Path) -> None:
-    device = read_vendor_file(written(tmp_path, "ankaa-3.json", shapes.rigetti("iswap")))
+    content = shapes.rigetti("iswap")
+    readout = content["standardized"]["oneQubitProperties"]["1"]["oneQubitFidelity"][2]
+    readout["fidelity"] = 0.95
+    device = read_vendor_file(written(tmp_path, "ankaa-3.json", content))
     assert (device.status, device.retired_on) == ("retired", date(2026, 4, 17))
 
 
@@ -85,8 +88,13 @@ def test_ibm_properties_without_configuration_say_what_to_add(tmp_path: Path) ->
     with pytest.raises(QcliError, match="need the backend's configuration") as caught:
         read_vendor_file(path)
     assert "--config" in caught.value.fix
-    with pytest.raises(QcliError, match="configuration alone"):
-        read_vendor_file(written(tmp_path, "conf.json", shapes.ibm()[0]))
+
+
+def test_ibms_configuration_alone_is_told_from_the_properties(tmp_path: Path) -> None:
+    path = written(tmp_path, "conf_small.json", shapes.ibm()[0] | {"gates": [{"name": "cz"}]})
+    with pytest.raises(QcliError, match="configuration alone") as caught:
+        read_vendor_file(path)
+    assert "give the properties" in caught.value.fix
 
 
 def test_a_record_of_our_own_is_read_back(tmp_path: Path) -> None:
@@ -162,6 +170,32 @@ def test_a_device_without_a_calibrated_qubit_is_refused(tmp_path: Path) -> None:
         read_vendor_file(written(tmp_path, "garnet.json", content))
 
 
+@pytest.mark.parametrize("shape", ["iqm", "rigetti"])
+def test_a_device_without_a_calibrated_coupler_is_refused(tmp_path: Path, shape: str) -> None:
+    content = getattr(shapes, shape)()
+    for entry in content["standardized"]["twoQubitProperties"].values():
+        entry["twoQubitGateFidelity"][0]["fidelity"] = 0.5
+    with pytest.raises(QcliError, match="no calibrated couplers in this file"):
+        read_vendor_file(written(tmp_path, "garnet.json", content), "garnet")
+
+
+def test_a_device_of_one_qubit_needs_no_coupler() -> None:
+    content = shapes.ionq()
+    content["paradigm"]["qubitCount"] = 1
+    assert device_of(content, "one.json", "one", "imported").qubit_count == 1
+
+
+@pytest.mark.parametrize(("days", "refused"), [(0, False), (1, False), (2, True), (40_000, True)])
+def test_a_calibration_of_a_day_to_come_is_refused(days: int, refused: bool) -> None:
+    content, day = shapes.iqm(), date.today() + timedelta(days=days)
+    content["service"]["updatedAt"] = f"{day}T00:00:00+00:00"
+    if not refused:
+        assert device_of(content, "garnet.json", "garnet", "imported").calibrated_on == day
+        return
+    with pytest.raises(QcliError, match=f"the calibration is of {day}, a day to come"):
+        device_of(content, "garnet.json", "garnet", "imported")
+
+
 def test_what_is_kept_is_found_from_then_on(own: Path) -> None:
     device = find("garnet").model_copy(update={"calibrated_on": date(2026, 11, 1)})
     assert keep(device) == own / "devices" / "braket-garnet.json"
@@ -176,3 +210,49 @@ def test_an_older_calibration_is_kept_only_by_force(own: Path) -> None:
     keep(older, force=True)
     assert find("garnet").calibrated_on == date(2026, 1, 1)
     keep(older)
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema": "qcli.device/9"}'])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_record_that_cannot_be_read_is_mended_by_another_import(
+    own: Path, content: str, force: bool
+) -> None:
+    path = own / "devices" / "braket-garnet.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    capabilities = shapes.iqm()
+    device = device_of(capabilities, "garnet.json", "garnet", "imported")
+    assert (device.full_name, device.status) == ("IQM Garnet", "online")
+    assert keep(device, force) == path
+    assert find("garnet").qubit_count == device.qubit_count == 2
+
+
+@pytest.mark.parametrize("name", ["garnet", "ankaa3", "iqm-garnet"])
+def test_a_name_that_means_another_device_is_refused(own: Path, name: str) -> None:
+    configuration, properties = shapes.ibm()
+    both = {"configuration": configuration, "properties": properties}
+    device = device_of(both, "both.json", name, "imported")
+    with pytest.raises(QcliError, match=f"{name} is already the name of braket/") as caught:
+        keep(device, force=True)
+    assert "--name" in caught.value.fix and not own.exists()
+    keep(device_of(both, "both.json", f"{name}-2", "imported"))
+    assert find(f"{name}-2").provider == "ibm"
+
+
+@pytest.mark.parametrize(
+    ("as_", "what"),
+    [
+        ("emerald", "number of qubits 20 instead of 54"),
+        ("cepheus-1-108q", "vendor IQM instead of Rigetti, number of qubits 20 instead of 107"),
+        ("ankaa-3", "vendor IQM instead of Rigetti, two-qubit gate cz instead of iswap"),
+    ],
+)
+def test_a_file_under_the_name_of_another_kind_of_device_is_refused(as_: str, what: str) -> None:
+    with pytest.raises(QcliError, match=f"this does not look like braket/{as_}: {what}"):
+        check_kind(find("garnet").model_copy(update={"name": as_}))
+
+
+@pytest.mark.parametrize("name", ["garnet", "utopia"])
+def test_a_device_that_lost_a_few_qubits_is_the_same_and_a_new_one_any(name: str) -> None:
+    garnet = find("garnet")
+    check_kind(garnet.model_copy(update={"name": name, "qubits": garnet.qubits[5:], "edges": ()}))

@@ -81,10 +81,12 @@ def test_many_shots_leave_shot_noise_no_part(subject: Subject, garnet: Attributi
     assert abs(outputs(found)["shot noise"]) < 0.1 * outputs(garnet)["shot noise"]
 
 
-def test_without_a_layout_any_two_qubits_share_a_gate_with_median_figures() -> None:
-    device = find("fez")
+@pytest.mark.parametrize("name", ["fez", "torino"])
+def test_without_a_layout_any_two_qubits_share_a_gate_with_median_figures(name: str) -> None:
+    device = find(name)
     found = unrouted(device, 4)
     assert len(found.usable) == 4 and found.all_to_all
+    assert {qubit.duration_s for qubit in found.qubits} == {None}
     assert {edge.error for edge in found.edges} == {median(e.error for e in device.usable_edges)}  # type: ignore[type-var]
     for name in ("error_1q", "t1_s", "t2_s", "p1_given_0", "p0_given_1"):
         assert {getattr(q, name) for q in found.qubits} == {

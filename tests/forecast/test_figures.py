@@ -21,7 +21,7 @@ def scaled(device: Device, factor: float) -> Device:
         return None if value is None else min(value * by, 0.45) if by == factor else value * by
 
     qubits = tuple(
-        Qubit(q.id, times(q.t1_s, 1 / factor), times(q.t2_s, 1 / factor), *(times(e, factor) for e in q[3:]))
+        Qubit(q.id, times(q.t1_s, 1 / factor), times(q.t2_s, 1 / factor), *(times(e, factor) for e in q[3:6]))
         for q in device.qubits
     )
     edges = tuple(edge._replace(error=times(edge.error, factor)) for edge in device.edges)

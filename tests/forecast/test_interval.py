@@ -93,7 +93,9 @@ def a_day(
         assert gate is not None and up is not None and down is not None
         times = (None if seconds is None else seconds * factor() for seconds in (old.t1_s, old.t2_s))
         read = factor()
-        return Qubit(old.id, *times, gate * factor(), min(up * read, 0.5), min(down * read, 0.5))
+        return Qubit(
+            old.id, *times, gate * factor(), min(up * read, 0.5), min(down * read, 0.5), old.duration_s
+        )
 
     qubits = tuple(qubit(each) for each in device.usable if each.id in used)
     edges = tuple(

@@ -69,6 +69,17 @@ def test_channels_after_gates_are_aers(name: str) -> None:
         assert figures.pair((0, 1)) == pytest.approx(swapped, abs=1e-9)
 
 
+def test_a_qubit_whose_gates_take_longer_relaxes_more() -> None:
+    device, slow = find("torino"), 115
+    figures = Figures(device, (slow,), Strength())
+    errors = judge.gate_errors(device, (slow,))
+    assert device.qubits[slow].duration_s == pytest.approx(64e-9)
+    assert figures.pulse(0) == pytest.approx(pauli_transfer(errors["sx", (0,)]), abs=1e-9)
+    usual = tuple(qubit._replace(duration_s=None) for qubit in device.qubits)
+    faster = Figures(device.model_copy(update={"qubits": usual}), (slow,), Strength())
+    assert np.abs(faster.pulse(0) - figures.pulse(0)).max() > 1e-6
+
+
 def pauli_transfer(channel: SuperOp) -> np.ndarray:
     return np.asarray(PTM(channel).data.real)
 
