@@ -25,7 +25,7 @@ LEVEL = 0.90
 Array = NDArray[np.float64]
 
 _DAYS = 1024
-_NEVER, _CLEAR = 1e-6, 0.05
+_NEVER, _SELDOM, _CLEAR, _MOSTLY = 1e-6, 0.05, 0.05, 0.5
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def bitstring(circuit: QuantumCircuit, target: str) -> Asked:
     """Ask for the probability of `target`: classical bit 0 first, as PennyLane and Braket write it.
 
     A circuit without measurements is measured on all qubits. Where the target has no probability in the ideal circuit
-    and its reverse, which is how Qiskit writes it, has one, the reverse is what is asked.
+    and its reverse, which is how Qiskit writes it, has one, or the one is seldom and the other the usual outcome, the
+    reverse is what is asked.
 
     Raises:
         QcliError: not a bitstring, or not of as many bits as are measured.
@@ -179,17 +180,14 @@ def _simulated(noisy: NoisyCircuit, asked: Asked, strength: Strength) -> Noisy:
 def _as_meant(asked: Asked, noisy: NoisyCircuit) -> tuple[Asked, float]:
     """The question in the order of bits that was meant, and its noiseless answer."""
     ideal = float(_simulated(noisy, asked, NOISELESS).values[0, 0])
-    if asked.lowest < 0 or ideal > _NEVER:
+    if asked.lowest < 0 or ideal > _SELDOM:
         return asked, ideal
-    turned = replace(
-        asked,
-        factors=asked.factors[::-1],
-        note=_join(
-            asked.note, "the target was read with bit 0 last: with bit 0 first its ideal probability is 0"
-        ),
-    )
+    turned = replace(asked, factors=asked.factors[::-1])
     other = float(_simulated(noisy, turned, NOISELESS).values[0, 0])
-    return (turned, other) if other > _CLEAR else (asked, ideal)
+    if other > (_CLEAR if ideal < _NEVER else _MOSTLY):
+        note = f"the target was read with bit 0 last: with bit 0 first its ideal probability is {ideal:.2g}"
+        return replace(turned, note=_join(asked.note, note)), other
+    return asked, ideal
 
 
 def predict(answer: Answer, shots: int, on: date, seed: int = 0) -> Prediction:

@@ -152,6 +152,22 @@ def test_a_target_that_can_only_be_meant_in_reverse_is_read_so_and_it_is_said() 
     assert "read with bit 0 last" in forecast(reverse).note and not forecast(straight).note
 
 
+def almost_flipped(angle: float) -> QuantumCircuit:
+    """Qubit 0 is 1 but for an angle, the others are 0 but for a smaller one."""
+    circuit = QuantumCircuit(3)
+    circuit.ry(np.pi - angle, 0)
+    circuit.ry(angle / 2, 2)
+    return circuit
+
+
+def test_a_seldom_outcome_whose_reverse_is_the_usual_one_is_read_in_reverse() -> None:
+    usual, seldom = (respond(bitstring(almost_flipped(0.5), t), find("garnet")) for t in ("100", "001"))
+    assert seldom.ideal == usual.ideal > 0.5
+    assert "with bit 0 first its ideal probability is 0.00096" in forecast(seldom).note
+    # as unlikely, but no more likely in reverse
+    assert forecast(respond(bitstring(almost_flipped(1.5), "001"), find("garnet"))).note == ""
+
+
 def test_a_target_that_is_possible_in_neither_order_is_read_as_it_stands() -> None:
     found = forecast(respond(bitstring(flipped(0), "010"), find("garnet")))
     assert found.ideal == pytest.approx(0.0) and "read with" not in found.basis
