@@ -163,7 +163,7 @@ def almost_flipped(angle: float) -> QuantumCircuit:
 def test_a_seldom_outcome_whose_reverse_is_the_usual_one_is_read_in_reverse() -> None:
     usual, seldom = (respond(bitstring(almost_flipped(0.5), t), find("garnet")) for t in ("100", "001"))
     assert seldom.ideal == usual.ideal > 0.5
-    assert "with bit 0 first its ideal probability is 0.00096" in forecast(seldom).note
+    assert "with bit 0 first its ideal probability is 0.00095" in forecast(seldom).note
     # as unlikely, but no more likely in reverse
     assert forecast(respond(bitstring(almost_flipped(1.5), "001"), find("garnet"))).note == ""
 
