@@ -15,16 +15,19 @@ from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.figures import anonymous, expected
 from qcli.forecast.optimism import Optimism, optimism
-from qcli.forecast.response import GATES, READOUT, curve
-from qcli.forecast.scenarios import outlook, usual
+from qcli.forecast.response import GATES, READOUT, USUAL_GATES, curve
+from qcli.forecast.scenarios import outlook
 from qcli.forecast.shots import check_shots
-from qcli.noise.circuit import NOISELESS, Noisy, NoisyCircuit, Strength
+from qcli.noise.circuit import Noisy, NoisyCircuit, Strength
+from qcli.noise.trajectories import Sampling
 
 LEVEL = 0.90
 
 Array = NDArray[np.float64]
 
 _DAYS = 1024
+_SAMPLING = Sampling(standard_error=0.01, exact=1e8)
+"""A circuit is simulated a dozen times; both take some seconds each."""
 _NEVER, _SELDOM, _CLEAR, _MOSTLY = 1e-6, 0.05, 0.05, 0.5
 
 
@@ -129,7 +132,7 @@ class Answer:
     """All of a forecast that depends neither on the day nor on the shots.
 
     The value `by_gates` at the factors `GATES` on gate and idling errors, and `by_readout` at `READOUT`, each with the
-    other as usual; `guess_by_gates` without the device's calibration.
+    other as usual; `guess_by_gates` at `USUAL_GATES`, without the device's calibration.
     """
 
     asked: Asked
@@ -152,38 +155,38 @@ def respond(asked: Asked, device: Device, trust: Optimism | None = None) -> Answ
     """
     found = tuple(layouts(asked.circuit, device))
     compiled, trust = found[0], trust or optimism(device.vendor)
-    there = usual(trust)
     published = NoisyCircuit(compiled)
     asked, ideal = _as_meant(asked, published)
     noisy, blind = NoisyCircuit(compiled, expected(device)), NoisyCircuit(compiled, anonymous(device))
-    strengths = [Strength(gates, gates, gates, there.readout) for gates in GATES]
-    by_gates = [_simulated(noisy, asked, each) for each in strengths]
-    by_readout = [_simulated(noisy, asked, replace(there, readout=readout)) for readout in READOUT]
+    by_gates = [_simulated(noisy, asked, gates, trust.readout) for gates in GATES]
     return Answer(
         asked,
         found,
         np.array([each.values[0, 0] for each in by_gates]),
-        np.array([each.values[0, 0] for each in by_readout]),
-        np.array([_simulated(blind, asked, each).values[0, 0] for each in strengths]),
+        _simulated(noisy, asked, trust.gates, *READOUT).values[0],
+        np.array([_simulated(blind, asked, gates, trust.readout).values[0, 0] for gates in USUAL_GATES]),
         ideal=ideal,
-        as_published=float(_simulated(published, asked, Strength()).values[0, 0]),
+        as_published=float(_simulated(published, asked, 1.0, 1.0).values[0, 0]),
         numerical_error=max(float(each.standard_error.max()) for each in by_gates),
         method=by_gates[-1].method,
         trust=trust,
     )
 
 
-def _simulated(noisy: NoisyCircuit, asked: Asked, strength: Strength) -> Noisy:
-    return noisy.estimate(np.zeros((1, 0)), asked.factors[None], strength)
+def _simulated(noisy: NoisyCircuit, asked: Asked, gates: float, *readout: float) -> Noisy:
+    """With so strong errors of gates and while idling, read with each of the strengths of `readout`."""
+    factors = [noisy.before_readout(asked.factors[None], Strength(readout=each)) for each in readout]
+    strength = Strength(gates, gates, gates, readout=0.0)
+    return noisy.estimate(np.zeros((1, 0)), np.concatenate(factors), strength, _SAMPLING)
 
 
 def _as_meant(asked: Asked, noisy: NoisyCircuit) -> tuple[Asked, float]:
     """The question in the order of bits that was meant, and its noiseless answer."""
-    ideal = float(_simulated(noisy, asked, NOISELESS).values[0, 0])
+    ideal = float(_simulated(noisy, asked, 0.0, 0.0).values[0, 0])
     if asked.lowest < 0 or ideal > _SELDOM:
         return asked, ideal
     turned = replace(asked, factors=asked.factors[::-1])
-    other = float(_simulated(noisy, turned, NOISELESS).values[0, 0])
+    other = float(_simulated(noisy, turned, 0.0, 0.0).values[0, 0])
     if other > (_CLEAR if ideal < _NEVER else _MOSTLY):
         note = f"the target was read with bit 0 last: with bit 0 first its ideal probability is {ideal:.2g}"
         return replace(turned, note=_join(asked.note, note)), other
@@ -208,7 +211,7 @@ def predict(answer: Answer, shots: int, on: date, seed: int = 0) -> Prediction:
         value=float(value),
         low=float(low),
         high=float(high),
-        guess=float(np.clip(curve(GATES, answer.guess_by_gates)(answer.trust.gates), lowest, 1.0)),
+        guess=float(np.clip(curve(USUAL_GATES, answer.guess_by_gates)(answer.trust.gates), lowest, 1.0)),
         ideal=answer.ideal,
         as_published=answer.as_published,
         numerical_error=answer.numerical_error,

@@ -11,6 +11,8 @@ Curve = Callable[[ArrayLike], Array]
 
 GATES = (0.0, 0.3, 0.7, 1.2, 2.0, 3.2, 5.0)
 """Factors on gate and idling errors at which noise is simulated."""
+USUAL_GATES = GATES[3:6]
+"""Those around what is usual."""
 READOUT = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Factors on readout errors."""
 

@@ -75,13 +75,15 @@ class NoisyCircuit:
         Raises:
             QcliError: the shapes do not fit, or the circuit is too wide for exact results.
         """
-        functions = self._functions(observables, strength)
+        return self._exactly(values, self.before_readout(observables, strength), strength, _WORK)
+
+    def _exactly(self, values: Array, functions: Array, strength: Strength, most: float) -> Array:
         samples, angles = self._bind(values)
-        result = np.empty((samples, len(observables)))
+        result = np.empty((samples, len(functions)))
         if not result.size:
             return result
         for rows, reading in self._groups(functions, samples):
-            way = self._way(reading, samples)
+            way = self._way(reading, samples, most)
             if isinstance(way, Plan):
                 result[:, rows] = exact.values(self._prepare(strength, reading, way), samples, angles)
             else:
@@ -120,9 +122,9 @@ class NoisyCircuit:
         Raises:
             QcliError: the shapes do not fit, or the circuit is too wide for either.
         """
-        functions = self._functions(observables, strength)
+        functions = self.before_readout(observables, strength)
         try:
-            found = self.expectations(values, observables, strength)
+            found = self._exactly(values, functions, strength, min(sampling.exact, _WORK))
         except TooWideError:
             pass
         else:
@@ -198,8 +200,12 @@ class NoisyCircuit:
         figures = self._channels(strength).figures
         return [figures.readout(site) for site in self._steps.measured]
 
-    def _functions(self, observables: Array, strength: Strength) -> Array:
-        """What stands on the bits before readout, `(observables, bits, 2)`."""
+    def before_readout(self, observables: Array, strength: Strength) -> Array:
+        """The observables before readout that have the expectation values of `observables` after it.
+
+        Raises:
+            QcliError: their shape is not `(observables, bits, 2)`.
+        """
         shape = np.shape(observables)
         if len(shape) != 3 or shape[1:] != (len(self._steps.measured), 2):
             raise QcliError(
@@ -235,7 +241,7 @@ class NoisyCircuit:
         found = plans(self._network(frozenset(reading.vectors)), samples, reading.count)
         return min(found, key=lambda plan: plan.work)
 
-    def _way(self, reading: Reading, samples: int) -> Plan | Order:
+    def _way(self, reading: Reading, samples: int, most: float) -> Plan | Order:
         """Density matrices, or where those are much work the contraction of a tensor network if that is less.
 
         Raises:
@@ -245,9 +251,9 @@ class NoisyCircuit:
         if plan.work < _LITTLE:
             return plan
         how = self._order(frozenset(reading.vectors), reading.count, plan.work > _MUCH)
-        if how.largest <= _LARGEST and how.work * samples < _MULTIPLICATIONS * min(plan.work, _WORK):
+        if how.largest <= _LARGEST and how.work * samples < _MULTIPLICATIONS * min(plan.work, most):
             return how
-        check(plan, self.device.key)
+        check(plan, self.device.key, most)
         return plan
 
     def _prepare(self, strength: Strength, reading: Reading, chosen: Plan) -> exact.Halfway:
@@ -270,8 +276,8 @@ class NoisyCircuit:
         return channels(self._steps.steps, Figures(self.device, self._steps.qubits, strength))
 
 
-def check(plan: Plan, where: str) -> None:
-    """Refuse what is too much work or does not fit into memory.
+def check(plan: Plan, where: str, most: float = _WORK) -> None:
+    """Refuse what is more work than `most` Pauli coefficients or does not fit into memory.
 
     Raises:
         TooWideError: with the limit.
@@ -280,6 +286,6 @@ def check(plan: Plan, where: str) -> None:
     if needed > 2**26 and needed > (room := int(0.8 * memory.available())):
         refusal = memory.too_large(needed, room)
         raise TooWideError(refusal.what, where, refusal.fix)
-    if plan.work > _WORK:
-        what = f"too wide: exact results take {plan.work:.0e} Pauli coefficients, the limit is {_WORK:.0e}"
+    if plan.work > most:
+        what = f"too wide: exact results take {plan.work:.0e} Pauli coefficients, the limit is {most:.0e}"
         raise TooWideError(what, where, "use fewer wires, layers or samples")

@@ -70,7 +70,7 @@ def test_every_cut_between_states_and_observables_gives_the_same(name: str) -> N
     compiled = compile_circuit(template(4), find(name), trials=1)
     noisy, values = NoisyCircuit(compiled), values_for(compiled, 3)
     observables = np.array([[Z, Z, ONE, Z], [ZERO, (0.0, 1.0), ZERO, ZERO], [ONE, ONE, ONE, ONE]])
-    reading = noisy._vectors(noisy._functions(observables, Strength()))
+    reading = noisy._vectors(noisy.before_readout(observables, Strength()))
     net = noisy._network(frozenset(reading.vectors))
     samples, angles = noisy._bind(values)
     found = [
