@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from torch import Tensor, nn
 
 from qcli.device.record import Device
@@ -28,6 +29,8 @@ Labels = NDArray[np.int64]
 _RESAMPLED = 64
 _LAYOUTS = 5
 _PRIOR = 0.5
+_ALIKE = 16
+"""The days fall into so many parts of like strength."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Forecast:
 
     Attributes:
         accuracy, degradation, flips: with finite shots, over all days; degradation is against simulation, flips the
-            share of labels that differ from simulation's.
+            share of labels that differ from simulation's. Intervals are of what as many samples like these will show.
         simulated: accuracy of the exact simulation.
         guess: accuracy if nothing were known of this device but its vendor.
         as_published: accuracy if the calibration told the whole truth.
@@ -108,7 +111,7 @@ def forecast_run(
     widest = max(circuits.prepared.values(), key=lambda prepared: prepared.compiled.two_qubit_gates)
     view = outlook(widest.layouts, on or date.today(), trust)
     device_on, labels = Days(circuits, figures, shots, seed), []
-    drawn = zip(*view.draw(days, seed), strict=True)
+    drawn = sorted(zip(*view.draw(days, seed), strict=True))
     for day, (device_on.gates, device_on.readout) in enumerate(drawn, start=1):
         labels.append(subject.infer(device_on).labels)
         on_day(day, days)
@@ -185,10 +188,11 @@ def mean_accuracy(subject: Subject, executor: Executor, times: int = 32) -> floa
 
 
 def _ranges(y: Labels, simulated: Labels, labels: Labels, seed: int) -> tuple[Range, Range, Range]:
-    """Accuracy, degradation and flips of `labels` `(days, samples)`.
+    """Accuracy, degradation and flips of `labels` `(days, samples)`, days of like strength beside each other.
 
     For each day, the shares of samples that both, only simulation, only the device or neither classifies right are
-    drawn from their posterior under Jeffreys' Dirichlet(½, …) prior: the test set is a sample, too.
+    drawn from their posterior under Jeffreys' Dirichlet(½, …) prior, and from these as many new samples: the test set
+    is a sample, too. The counts are means over days of like strength, so that shot noise counts once.
     """
     generator = np.random.default_rng(seed)
     right, right_simulated, flipped = labels == y, simulated == y, labels != simulated
@@ -198,16 +202,23 @@ def _ranges(y: Labels, simulated: Labels, labels: Labels, seed: int) -> tuple[Ra
         right & ~right_simulated,
         ~right & ~right_simulated,
     ]
-    counts = np.stack([cell.sum(axis=1) for cell in cells], axis=1)
-    drawn = np.concatenate([generator.dirichlet(row + _PRIOR, _RESAMPLED) for row in counts])
+    of_cells = _predicted(np.stack([cell.sum(axis=1) for cell in cells], axis=1), generator)
     changed = flipped.sum(axis=1)
-    shares = generator.beta(changed + _PRIOR, len(y) - changed + _PRIOR, (_RESAMPLED, len(changed)))
+    of_flips = _predicted(np.stack([changed, len(y) - changed], axis=1), generator)
     lost = right_simulated.mean() - right.mean(axis=1)
     return (
-        _range(right.mean(), drawn[:, 0] + drawn[:, 2]),
-        _range(lost.mean(), drawn[:, 1] - drawn[:, 2]),
-        _range(flipped.mean(), shares.ravel()),
+        _range(right.mean(), of_cells[:, 0] + of_cells[:, 2]),
+        _range(lost.mean(), of_cells[:, 1] - of_cells[:, 2]),
+        _range(flipped.mean(), of_flips[:, 0]),
     )
+
+
+def _predicted(counts: Labels, generator: np.random.Generator) -> Array:
+    """Shares of each cell among as many new samples, given `counts` `(days, cells)`: `(draws, cells)`."""
+    days, samples = len(counts), int(counts[0].sum())
+    smooth = uniform_filter1d(counts.astype(float), max(1, days // _ALIKE), axis=0, mode="nearest")
+    shares = np.concatenate([generator.dirichlet(row + _PRIOR, _RESAMPLED) for row in smooth])
+    return generator.multinomial(samples, shares) / samples
 
 
 def _range(value: float, drawn: Array) -> Range:

@@ -105,7 +105,7 @@ class NoisyCircuit:
         fewer = any(other.work < last.work for other in others)
         if fewer or (len(bits) <= _FEW and last.work > _MUCH):
             return self.expectations(values, np.array(list(product(np.eye(2), repeat=len(bits)))), strength)
-        check(last, self.device.key)
+        check(last, self.device.key, _WORK)
         half = self._prepare(strength, Reading(dict.fromkeys(bits, IDENTITY), 1), last)
         return exact.distribution(half, samples, angles, bits, self._readout(strength))
 
@@ -276,7 +276,7 @@ class NoisyCircuit:
         return channels(self._steps.steps, Figures(self.device, self._steps.qubits, strength))
 
 
-def check(plan: Plan, where: str, most: float = _WORK) -> None:
+def check(plan: Plan, where: str, most: float) -> None:
     """Refuse what is more work than `most` Pauli coefficients or does not fit into memory.
 
     Raises:
