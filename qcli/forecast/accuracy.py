@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from qcli.device.record import Device
 from qcli.forecast.circuit import LEVEL
 from qcli.forecast.executor import Days, Noisy
-from qcli.forecast.figures import anonymous, expected
+from qcli.forecast.figures import expected, guessed
 from qcli.forecast.optimism import believe, optimism
 from qcli.forecast.scenarios import Outlook, outlook, usual
 from qcli.forecast.shots import check_shots
@@ -117,7 +117,7 @@ def forecast_run(
         on_day(day, days)
     found = np.array(labels)
     accuracy, degradation, flips = _ranges(subject.y, ideal.labels, found, seed)
-    guess = Noisy(circuits, strength, anonymous(device), shots, seed)
+    guess = Noisy(circuits, strength, guessed(device), shots, seed)
     published = Noisy(circuits, shots=shots, seed=seed)
     return Forecast(
         device=device,

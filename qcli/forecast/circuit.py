@@ -13,7 +13,7 @@ from qcli.circuit.openqasm import VERBATIM
 from qcli.compile.transpile import Compiled, layouts
 from qcli.device.record import Device
 from qcli.errors import QcliError
-from qcli.forecast.figures import anonymous, expected
+from qcli.forecast.figures import expected, guessed
 from qcli.forecast.optimism import Optimism, optimism
 from qcli.forecast.response import GATES, READOUT, USUAL_GATES, curve
 from qcli.forecast.scenarios import outlook
@@ -157,7 +157,7 @@ def respond(asked: Asked, device: Device, trust: Optimism | None = None) -> Answ
     compiled, trust = found[0], trust or optimism(device.vendor)
     published = NoisyCircuit(compiled)
     asked, ideal = _as_meant(asked, published)
-    noisy, blind = NoisyCircuit(compiled, expected(device)), NoisyCircuit(compiled, anonymous(device))
+    noisy, blind = NoisyCircuit(compiled, expected(device)), NoisyCircuit(compiled, guessed(device))
     by_gates = [_simulated(noisy, asked, gates, trust.readout) for gates in GATES]
     return Answer(
         asked,
@@ -206,9 +206,9 @@ def predict(answer: Answer, shots: int, on: date, seed: int = 0) -> Prediction:
     share = (means - lowest) / (1.0 - lowest)
     measured = lowest + (1.0 - lowest) * np.random.default_rng(seed).binomial(shots, share) / shots
     measured += np.random.default_rng(seed + 1).normal(0.0, answer.numerical_error, _DAYS)
-    low, value, high = np.quantile(measured, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2]).clip(lowest, 1.0)
+    low, high = np.quantile(measured, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).clip(lowest, 1.0)
     return Prediction(
-        value=float(value),
+        value=float(np.median(means)),
         low=float(low),
         high=float(high),
         guess=float(np.clip(curve(USUAL_GATES, answer.guess_by_gates)(answer.trust.gates), lowest, 1.0)),

@@ -27,7 +27,12 @@ LEAST_ERROR = 1e-5
 
 def expected(device: Device, reliability: float = RELIABILITY) -> Device:
     """The device with each figure pulled towards its vendor's typical one; what is absent stays absent."""
-    return _pulled(device, typical(device), reliability)
+    return _misread(_pulled(device, typical(device), reliability))
+
+
+def guessed(device: Device) -> Device:
+    """What is to be expected without the device's calibration."""
+    return _misread(anonymous(device))
 
 
 def anonymous(device: Device) -> Device:
@@ -85,25 +90,35 @@ def _medians(device: Device) -> Typical:
 
 
 def _pulled(device: Device, towards: Typical | None, weight: float) -> Device:
-    usual, zeros = towards or Typical(), optimism(device.vendor).zeros
+    usual = towards or Typical()
 
     def mean(value: float | None, usual: float | None, least: float = LEAST_ERROR) -> float | None:
         if value is None or usual is None:
             return value
         return max(value, least) ** weight * usual ** (1 - weight)
 
-    def misread(value: float | None, usual: float | None, share: float = 1.0) -> float | None:
-        pulled = mean(value, usual)
-        return None if pulled is None else min(share * pulled, 0.5)
-
     def qubit(old: Qubit) -> Qubit:
         return old._replace(
             t1_s=mean(old.t1_s, usual.t1_s, 0.0),
             t2_s=mean(old.t2_s, usual.t2_s, 0.0),
             error_1q=mean(old.error_1q, usual.error_1q),
-            p1_given_0=misread(old.p1_given_0, usual.p1_given_0, zeros),
-            p0_given_1=misread(old.p0_given_1, usual.p0_given_1),
+            p1_given_0=mean(old.p1_given_0, usual.p1_given_0),
+            p0_given_1=mean(old.p0_given_1, usual.p0_given_1),
         )
 
     edges = tuple(edge._replace(error=mean(edge.error, usual.error_2q)) for edge in device.edges)
     return device.model_copy(update={"qubits": tuple(map(qubit, device.qubits)), "edges": edges})
+
+
+def _misread(device: Device) -> Device:
+    """Readout errors as they are to be expected of the vendor, one half at most."""
+    zeros = optimism(device.vendor).zeros
+
+    def qubit(old: Qubit) -> Qubit:
+        up, down = old.p1_given_0, old.p0_given_1
+        return old._replace(
+            p1_given_0=None if up is None else min(zeros * up, 0.5),
+            p0_given_1=None if down is None else min(down, 0.5),
+        )
+
+    return device.model_copy(update={"qubits": tuple(map(qubit, device.qubits))})

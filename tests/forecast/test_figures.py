@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qcli.device.catalogue import catalogue, find, names
 from qcli.device.record import Device, Edge, Qubit
-from qcli.forecast.figures import LEAST_ERROR, RELIABILITY, anonymous, expected, typical
+from qcli.forecast.figures import LEAST_ERROR, RELIABILITY, anonymous, expected, guessed, typical
 from qcli.forecast.optimism import optimism
 
 
@@ -94,6 +94,9 @@ def test_what_is_absent_stays_absent() -> None:
 def test_reading_zeros_wrongly_is_rarer_than_published_where_that_was_fitted() -> None:
     for name, share in (("fez", 0.5), ("garnet", 1.0)):
         usable, likely = find(name).usable, expected(find(name), 1.0).usable
+        assert guessed(find(name)).usable[0].p1_given_0 == pytest.approx(
+            share * anonymous(find(name)).usable[0].p1_given_0
+        )
         for before, after in zip(usable, likely, strict=True):
             assert after.p1_given_0 == pytest.approx(share * (before.p1_given_0 or LEAST_ERROR))
             assert after.p0_given_1 == pytest.approx(before.p0_given_1 or LEAST_ERROR)
@@ -120,7 +123,7 @@ def test_without_its_calibration_a_device_is_the_same_however_good_it_is(name: s
 
 
 def test_without_its_calibration_all_places_are_alike() -> None:
-    nameless = as_read(anonymous(find("boston")))
+    nameless = anonymous(find("boston"))
     assert len({q.error_1q for q in nameless.usable}) == len({e.error for e in nameless.usable_edges}) == 1
     usual = typical(find("boston"), itself=False)
     assert usual is not None
