@@ -35,9 +35,10 @@ _BUNDLED = (
 )
 _VENDORS = "iqm|rigetti|ionq|aqt"
 _ANY = "emulator|device|qpu"
+_SITES = "arn|aws|amazon|braket|azure|scaleway|qbraid|openquantum"
 _PREFIXES = {
-    "braket": rf"{_ANY}|arn|aws|amazon|braket|azure|scaleway|qbraid|openquantum|{_VENDORS}|(?:us|eu)[a-z]+\d",
-    "ibm": f"{_ANY}|ibmq?|fake",
+    "braket": rf"{_ANY}|{_SITES}|{_VENDORS}|(?:us|eu)[a-z]+\d",
+    "ibm": f"{_ANY}|ibmq?|fake|qiskit|quantum|platform",
 }
 _OWN = re.compile(rf"({'|'.join(_PREFIXES)})-([a-z0-9][a-z0-9-]*)")
 
@@ -101,22 +102,21 @@ def user_path(device: Device) -> Path:
 def find(name: str) -> Device:
     """The record behind `braket/garnet`, `emulator/garnet`, `garnet`, or a name that others use for it.
 
+    The numbers at the end may be left out, `AQT Ibex`, where one device alone is called so.
+
     Raises:
         QcliError: no such device; names the closest.
     """
     devices = catalogue()
-    known = resolve(name, devices)
+    known = resolve(name, devices) or _begun(name, devices)
     if known is not None and _vendor_agrees(name, devices[known]):
         return devices[known]
     prefix, _, short = name.strip().lower().rpartition("/")
-    shorts = {known.partition("/")[2]: known for known in devices}
-    elsewhere = next(
-        (key for device, key in shorts.items() if _squashed(name).endswith(_squashed(device))), None
-    )
-    if elsewhere:
+    if elsewhere := _ending(name, devices):
         hint = f"did you mean {elsewhere}?"
     else:
-        listed = {"": list(shorts), "emulator": [f"emulator/{device}" for device in shorts]}
+        shorts = [known.partition("/")[2] for known in devices]
+        listed = {"": shorts, "emulator": [f"emulator/{device}" for device in shorts]}
         hint = nearest(f"{prefix}/{short}" if prefix else short, listed.get(prefix, list(devices)))
     raise QcliError(f"no device {name!r} in the catalogue", name, f"{hint} (`qcli devices` lists all)")
 
@@ -134,6 +134,43 @@ def resolve(name: str, known: Iterable[str]) -> str | None:
         if re.fullmatch(f"(?:{_PREFIXES.get(provider, _ANY)})*{_squashed(short)}", asked):
             return candidate
     return None
+
+
+def vendor_of(name: str) -> str | None:
+    """Who built a device that has no record: `IQM` for `iqm-star`, `Rigetti` for `Ankaa-2`.
+
+    None if the name tells no vendor that has records, or contradicts itself, as `iqm_ankaa_2` and `braket/fez` do.
+    """
+    devices = catalogue()
+    if _ending(name, devices):
+        return None
+    words = re.findall("[a-z]+", name.lower())
+    families = {re.findall("[a-z]+", each.name)[0]: each.vendor for each in devices.values()}
+    vendors = {"fake": "IBM"} | {each.vendor.lower(): each.vendor for each in devices.values()}
+    named = {vendors[each] for word in words for each in vendors if word.startswith(each)}
+    first = next((word for word in words if not re.fullmatch(f"{_ANY}|{_SITES}", word)), "")
+    if not named and first not in families:
+        return None
+    named |= {families[word] for word in words if word in families}
+    return named.pop() if len(named) == 1 else None
+
+
+def _begun(name: str, known: Iterable[str]) -> str | None:
+    """The only one of the `known` names that continues `name` with numbers or sizes: `cepheus-1-108q` `Cepheus-1`."""
+    found = [each for each in known if any(resolve(name, [stem]) for stem in _stems(each))]
+    return found[0] if len(found) == 1 else None
+
+
+def _stems(known: str) -> Iterator[str]:
+    """`braket/cepheus-1` and `braket/cepheus` of `braket/cepheus-1-108q`: a word without a digit is not left out."""
+    while match := re.fullmatch(r"(.+)-[^-]*\d[^-]*", known):
+        known = match[1]
+        yield known
+
+
+def _ending(name: str, known: Iterable[str]) -> str | None:
+    """The `known` name that `name` ends in, whatever provider or vendor stands before it."""
+    return next((k for k in known if _squashed(name).endswith(_squashed(k.partition("/")[2]))), None)
 
 
 def _vendor_agrees(name: str, device: Device) -> bool:

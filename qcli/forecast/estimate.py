@@ -181,7 +181,10 @@ def _forecast(row: Row, seen: Forecast, today: date) -> dict[str, Any]:
 
 
 def _points(degradation: Range) -> str:
-    value, low, high = (100 * x for x in (degradation.value, degradation.low, degradation.high))
+    # adding 0 makes -0.0 of a small gain 0.0
+    value, low, high = (
+        round(100 * x, 1) + 0.0 for x in (degradation.value, degradation.low, degradation.high)
+    )
     return f"{value:.1f} points (90 %: {low:.1f} to {high:.1f})"
 
 

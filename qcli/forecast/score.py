@@ -1,9 +1,10 @@
 """Forecasts against measured results: how far off, how often inside the interval, and how wide that was."""
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, time
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qcli.circuit.openqasm import read_circuit
-from qcli.device.catalogue import catalogue, find
+from qcli.device.catalogue import catalogue, find, vendor_of
 from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.circuit import Answer, Prediction, bitstring, predict, respond
@@ -73,6 +74,7 @@ class Refused:
 
 def _facts(result: Measured) -> dict[str, Any]:
     return {
+        "line": result.line,
         "circuit": str(result.circuit),
         "device": result.device,
         "date": result.on.isoformat(),
@@ -94,13 +96,21 @@ def read_results(path: Path) -> list[Measured]:
             header, table = lines.fieldnames or (), [(lines.line_num, cells) for cells in lines]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise QcliError(f"cannot read the results: {error}", str(path), "give a CSV file") from None
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise QcliError(
-            f"no column {', '.join(missing)}", str(path), f"the header must name {', '.join(COLUMNS)}"
-        )
+    _check(header, path)
     if not table:
         raise QcliError("no results in the file", str(path), "give at least one row")
     return [_row(cells, path, line) for line, cells in table]
+
+
+def _check(header: Sequence[str], path: Path) -> None:
+    fix = f"the header must name {', '.join(COLUMNS)}"
+    if missing := [name for name in COLUMNS if name not in header]:
+        split = {name.strip(' "') for cell in header for name in re.split("[;\t]", cell)}
+        if split.issuperset(COLUMNS):
+            raise QcliError("the columns are not separated by commas", str(path), "separate them with commas")
+        raise QcliError(f"no column {', '.join(missing)}", str(path), fix)
+    if twice := [name for name in COLUMNS if header.count(name) > 1]:
+        raise QcliError(f"{', '.join(twice)} is named twice", str(path), f"{fix}, each once")
 
 
 def _row(cells: dict[str | Any, str | Any], path: Path, line: int) -> Measured:
@@ -112,7 +122,7 @@ def _row(cells: dict[str | Any, str | Any], path: Path, line: int) -> Measured:
         found = Measured(
             path.parent / cells["circuit"].strip(),
             cells["device"].strip(),
-            date.fromisoformat(cells["date"].strip()[:10]),
+            _day(cells["date"].strip()),
             int(cells["shots"]),
             cells["target"].strip(),
             float(cells["measured"]),
@@ -126,6 +136,14 @@ def _row(cells: dict[str | Any, str | Any], path: Path, line: int) -> Measured:
         what = f"line {line}: {found.shots} shots, measured {found.measured}"
         raise QcliError(what, str(path), f"shots are 1 to {MOST_SHOTS:,}, measured is a probability")
     return found
+
+
+def _day(text: str) -> date:
+    """Of an ISO date, or date and time."""
+    day, *clock = re.split("[T ]", text, maxsplit=1)
+    for each in clock:
+        time.fromisoformat(each)
+    return date.fromisoformat(day)
 
 
 def score(
@@ -165,8 +183,10 @@ def score(
 def summary(scored: Sequence[Scored], refused: Sequence[Refused] = ()) -> dict[str, Any]:
     """Mean absolute error, bias (forecast − measured), coverage and mean width of the interval, the guess's error.
 
-    Rows that could not be forecast come last, with their `error`; they count nowhere else.
+    `rows` are in the order of the file, each with its `line`; those that could not be forecast have an `error`, and
+    count nowhere else.
     """
+    rows: list[Scored | Refused] = [*scored, *refused]
     errors = np.array([each.error for each in scored])
     guesses = np.array([each.forecast.guess - each.result.measured for each in scored])
     widths = np.array([each.forecast.high - each.forecast.low for each in scored])
@@ -177,7 +197,7 @@ def summary(scored: Sequence[Scored], refused: Sequence[Refused] = ()) -> dict[s
         "coverage": float(np.mean([each.covered for each in scored])),
         "mean_width": float(widths.mean()),
         "guess_mae": float(np.abs(guesses).mean()),
-        "rows": [each.to_json() for each in scored] + [each.to_json() for each in refused],
+        "rows": [each.to_json() for each in sorted(rows, key=lambda each: each.result.line)],
     }
 
 
@@ -189,11 +209,11 @@ def _record(name: str) -> tuple[Device, Optimism]:
     try:
         device = find(name)
     except QcliError:
-        words = name.lower().replace("/", "_").replace(" ", "_").split("_")
-        alike = [device for device in catalogue().values() if device.vendor.lower() in words]
-        if not alike:
+        vendor = vendor_of(name)
+        if vendor is None:
             raise
-        largest, trust = max(alike, key=lambda device: device.qubit_count), optimism(alike[0].vendor)
+        alike = [device for device in catalogue().values() if device.vendor == vendor]
+        largest, trust = max(alike, key=lambda device: device.qubit_count), optimism(vendor)
         errors = [median(e.error for e in device.usable_edges if e.error) for device in alike]
         spread = float(np.std(np.log(errors), ddof=1)) if len(errors) > 1 else 0.0
         spread = max(spread, _UNKNOWN)

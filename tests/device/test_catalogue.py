@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qcli.device.catalogue import catalogue, fault, find, last_known, names
+from qcli.device.catalogue import catalogue, fault, find, last_known, names, vendor_of
 from qcli.device.record import dump_device, load_device, stale
 from qcli.errors import QcliError
 from qcli.price.sheet import load_sheets
@@ -94,11 +94,28 @@ ALIASES = {
         ),
         "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet",
     ],
-    "braket/ankaa-3": ["rigetti_ankaa_3", "aws:rigetti:ankaa-3", "Ankaa-3", "emulator/ankaa_3"],
-    "braket/cepheus-1-108q": ["arn:aws:braket:us-west-1::device/qpu/rigetti/Cepheus-1-108Q"],
-    "braket/forte-enterprise-1": ["ionq_forte-enterprise-1", "azure:ionq:qpu:forte-enterprise-1"],
-    "braket/ibex-q1": ["aqt_ibex_q1", "Ibex-Q1"],
-    "ibm/fez": ["ibm_fez", "fake_fez", "FakeFez", "ibm/fez", "emulator/fez"],
+    "braket/ankaa-3": [
+        "rigetti_ankaa_3",
+        "aws:rigetti:ankaa-3",
+        "Ankaa-3",
+        "emulator/ankaa_3",
+        "Rigetti Ankaa",
+    ],
+    "braket/cepheus-1-108q": [
+        "arn:aws:braket:us-west-1::device/qpu/rigetti/Cepheus-1-108Q",
+        "Cepheus-1",
+        "braket/cepheus",
+    ],
+    "braket/forte-enterprise-1": [
+        "ionq_forte-enterprise-1",
+        "azure:ionq:qpu:forte-enterprise-1",
+        "IonQ Forte Enterprise",
+    ],
+    "braket/ibex-q1": ["aqt_ibex_q1", "Ibex-Q1", "AQT IBEX"],
+    "ibm/fez": [
+        *("ibm_fez", "fake_fez", "FakeFez", "ibm/fez", "emulator/fez"),
+        *("ibm_quantum/ibm_fez", "qiskit_ibm_fez", "IBM Quantum Fez", "ibm_quantum_platform ibm_fez"),
+    ],
     "ibm/miami": ["IBM Miami"],
     "ibm/berlin": ["ibmq_berlin", "ibmq/berlin"],
 }
@@ -119,12 +136,39 @@ def test_a_device_is_found_by_the_names_that_others_use(key: str, alias: str) ->
         ("fake_garnet", "braket/garnet"),
         ("iqm_ankaa_3", "braket/ankaa-3"),
         ("forte-1", "forte-enterprise-1"),
+        ("iqm_ankaa", "ankaa-3"),
+        ("Cepheus-1-36Q", "cepheus-1-108q"),
     ],
 )
 def test_an_unknown_device_is_answered_with_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(QcliError) as caught:
         find(name)
     assert hint in caught.value.fix
+
+
+VENDORS = {
+    "IBM": [
+        *("ibm_kyiv", "ibm-kyiv", "ibm.kyiv", "fake_kyiv", "FakeKyiv", "ibmq_manila", "emulator/kyiv-ibm"),
+        "IBM Quantum Kyiv",
+    ],
+    "IQM": ["iqm-star", "iqm/spark", "IQM", "arn:aws:braket:eu-north-1::device/qpu/iqm/Star"],
+    "Rigetti": ["Ankaa-2", "ankaa2", "braket/ankaa_9q", "rigetti Cepheus-1-36Q", "Cepheus-1-36Q"],
+    "IonQ": ["Forte", "IonQ Forte-1", "ionq_aria_1", "azure:ionq:qpu.aria-2"],
+    "AQT": ["AQT Pine", "ibex-q2"],
+    None: [
+        *("quantinuum_h2", "quantinuum/forte", "oqc-toshiko", "", "braket", "garnett", "my ankaa"),
+        *("iqm_ankaa_3", "iqm_ankaa_2", "fake_garnet", "braket/fez"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "name"), [(vendor, name) for vendor in VENDORS for name in VENDORS[vendor]]
+)
+def test_the_vendor_of_a_device_without_a_record_is_told_by_its_name(vendor: str | None, name: str) -> None:
+    assert vendor_of(name) == vendor
+    with pytest.raises(QcliError, match="no device"):
+        find(name)
 
 
 @pytest.fixture
@@ -152,6 +196,16 @@ def test_a_users_new_device_is_listed_and_found(own: Path) -> None:
     (own / "ibm-utopia.json").write_text(dump_device(find("fez").model_copy(update={"name": "utopia"})))
     assert names()[-1] == "ibm/utopia"
     assert find("ibm_utopia").key == "ibm/utopia"
+
+
+def test_numbers_are_left_out_where_one_device_alone_is_called_so(own: Path) -> None:
+    assert find("Ankaa").name == "ankaa-3"
+    (own / "braket-ankaa-9q.json").write_text(
+        dump_device(find("ankaa-3").model_copy(update={"name": "ankaa-9q"}))
+    )
+    assert find("Ankaa-9Q").name == "ankaa-9q"
+    with pytest.raises(QcliError, match="no device"):
+        find("Ankaa")
 
 
 def test_a_damaged_record_of_the_user_hurts_that_device_alone(own: Path) -> None:

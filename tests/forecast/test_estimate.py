@@ -175,6 +175,11 @@ def test_where_none_will_do_the_one_that_loses_least_is_named_and_it_ends_with_4
     assert refusal.where == "--max-degradation" and "retrain" in refusal.fix
 
 
+def test_a_gain_that_rounds_to_nothing_has_no_sign() -> None:
+    found, forecasts = made(("good", "90", -0.01, -0.0))
+    assert "USD, 0.0 points (90 %: 0.0 to 0.0)" in recommendation(found, forecasts, 0)["text"]
+
+
 def test_where_nothing_is_forecast_none_is_named() -> None:
     with pytest.raises(QcliError, match="none of the devices has a forecast"):
         recommendation(SimpleNamespace(rows=[]), {}, 3)  # type: ignore[arg-type]

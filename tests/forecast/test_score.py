@@ -51,7 +51,7 @@ def test_the_answer_has_the_keys_of_the_contract_and_is_plain_json(content: dict
     assert set(content) == {"n", "mae", "bias", "coverage", "mean_width", "guess_mae", "rows"}
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     for row in content["rows"]:
-        assert {*COLUMNS, "value", "low", "high", "guess", "basis", "covered"} <= set(row)
+        assert {*COLUMNS, "line", "value", "low", "high", "guess", "basis", "covered"} <= set(row)
 
 
 def test_the_figures_are_those_of_the_rows(content: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ def test_a_device_goes_by_any_of_its_names(tmp_path: Path, name: str, content: d
     assert {**found, "circuit": "", "device": ""} == {**same, "circuit": "", "device": ""}
 
 
-@pytest.mark.parametrize("name", ["ibm_nowhere", "ionq_aria_1", "iqm/spark", "rigetti/aspen-m-3"])
+@pytest.mark.parametrize("name", ["ibm-nowhere", "IonQ Forte-1", "iqm/spark", "Ankaa-2"])
 def test_a_known_vendors_device_without_a_record_is_given_the_guess_and_the_row_says_so(
     tmp_path: Path, name: str
 ) -> None:
@@ -109,14 +109,23 @@ def test_a_known_vendors_device_without_a_record_is_given_the_guess_and_the_row_
 
 def known_of(name: str) -> str:
     """A device of the same vendor that has a record."""
-    return {"ibm": "fez", "ion": "forte-enterprise-1", "iqm": "garnet", "rig": "ankaa-3"}[name[:3]]
+    return {"ibm": "fez", "Ion": "forte-enterprise-1", "iqm": "garnet", "Ank": "ankaa-3"}[name[:3]]
 
 
-def test_a_row_that_cannot_be_forecast_is_left_out_and_says_why(tmp_path: Path) -> None:
-    path = written(tmp_path, RESULTS[0], "circuits/bell.qasm,quantinuum/h2,2026-05-06,1000,00,0.49")
+def test_a_row_that_cannot_be_forecast_keeps_its_place_and_says_why(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace("ibm_fez", "quantinuum/h2"), RESULTS[0], RESULTS[2])
     content = summary(*score(read_results(path)))
-    assert content["n"] == 1 and len(content["rows"]) == 2
-    assert content["rows"][1]["error"].startswith("line 3: no device") and "value" not in content["rows"][1]
+    assert content["n"] == 2 and [row["line"] for row in content["rows"]] == [2, 3, 4]
+    assert ["error" in row for row in content["rows"]] == [True, False, False]
+    assert content["rows"][0]["error"].startswith("line 2: no device") and "value" not in content["rows"][0]
+
+
+@pytest.mark.parametrize(
+    "day", ["2025-11-11", "2025-11-11T10:30", "2025-11-11 10:30:00+01:00", "2025-11-11T10:30:00.5Z"]
+)
+def test_a_day_is_an_iso_date_with_or_without_a_time(tmp_path: Path, day: str) -> None:
+    (found,) = read_results(written(tmp_path, GOOD.replace("2025-11-11", day)))
+    assert found.on.isoformat() == "2025-11-11"
 
 
 def test_the_same_seed_scores_the_same(tmp_path: Path, content: dict[str, Any]) -> None:
@@ -152,6 +161,8 @@ BAD = [
     ("half a shot", GOOD.replace("1000", "0.5"), "line 5: invalid literal for int"),
     ("a date that is none", GOOD.replace("11-11", "13-11"), "line 5: month must be in 1..12"),
     ("another date", GOOD.replace("2025-11-11", "11.11.2025"), "line 5: Invalid isoformat string"),
+    ("letters after a date", GOOD.replace("11-11", "11-11xyz"), "line 5: Invalid isoformat string"),
+    ("no time after a date", GOOD.replace("11-11", "11-11T25:00"), "line 5: hour must be in 0..23"),
     ("a cell too many", GOOD + ",7", "line 5: more cells than columns"),
     ("no device", GOOD.replace("ibm_fez", " "), "line 5: no device"),
 ]
@@ -167,6 +178,8 @@ def test_a_bad_line_is_named(tmp_path: Path, row: str, what: str) -> None:
 
 
 UNSCORED = [
+    ("another's device", GOOD.replace("ibm_fez", "iqm_ankaa_3"), "line 3: no device 'iqm_ankaa_3'"),
+    ("a NUL byte", GOOD.replace("bell", "be\0ll"), "line 3: cannot read the circuit: embedded null byte"),
     ("unknown vendor", GOOD.replace("ibm_fez", "quantinuum_h2"), "line 3: no device 'quantinuum_h2'"),
     ("no such circuit", GOOD.replace("bell", "none"), "line 3: cannot read the circuit: No such file"),
     ("too short a target", GOOD.replace(",00,", ",0,"), "line 3: target '0' for 2 measured bits"),
@@ -186,6 +199,9 @@ FILES = [
     ("", "no column circuit, device"),
     (HEADER + "\n", "no results in the file"),
     (HEADER.replace("shots,", "") + "\n", "no column shots"),
+    (HEADER + ",shots,nr,nr\n" + RESULTS[0] + ",7,8,9\n", "shots is named twice"),
+    (HEADER.replace(",", ";") + "\n" + RESULTS[0], "not separated by commas"),
+    (HEADER.replace(",", "\t") + "\n" + RESULTS[0], "not separated by commas"),
     (b"\xff\xfe\x00", "cannot read the results"),
     (None, "cannot read the results"),
 ]
