@@ -110,13 +110,14 @@ def compile_on(circuit: "QuantumCircuit", device: Device, layout: Sequence[int],
     """
     source = checked(circuit, device)
     index = {qubit.id: i for i, qubit in enumerate(device.usable)}
-    if len(layout) != circuit.num_qubits or len({*layout} & index.keys()) != len(layout):
+    places = [layout[wire] for wire in used_wires(circuit, device) if wire < len(layout)]
+    if len(layout) != circuit.num_qubits or len({*places} & index.keys()) != len(places):
         raise QcliError(
             f"layout {list(layout)} for {circuit.num_qubits} wires",
             device.key,
-            f"name one different calibrated qubit per wire; there are {sorted(index)}",
+            f"name one different calibrated qubit per wire in use; there are {sorted(index)}",
         )
-    start = tuple(index[layout[wire]] for wire in used_wires(circuit, device))
+    start = tuple(index[place] for place in places)
     return max((_compiled(draft) for draft in _drafts(source, device, seed, start=start)), key=_success)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Clbit, QuantumCircuit
 
-from qcli.circuit.openqasm import VERBATIM
-from qcli.compile.transpile import Compiled, layouts
+from qcli.circuit.openqasm import PHYSICAL, VERBATIM
+from qcli.compile.source import used_wires
+from qcli.compile.transpile import Compiled, compile_on, layouts
 from qcli.device.record import Device
 from qcli.errors import QcliError
 from qcli.forecast.figures import expected, guessed
@@ -75,22 +76,25 @@ class Prediction:
 def bitstring(circuit: QuantumCircuit, target: str) -> Asked:
     """Ask for the probability of `target`: classical bit 0 first, as PennyLane and Braket write it.
 
-    A circuit without measurements is measured on all qubits. Where the target has no probability in the ideal circuit
-    and its reverse, which is how Qiskit writes it, has one, or the one is seldom and the other the usual outcome, the
-    reverse is what is asked.
+    A circuit without measurements is measured on all qubits, one on physical qubits on those that it uses. Where the
+    target has no probability in the ideal circuit and its reverse, which is how Qiskit writes it, has one, or the one
+    is seldom and the other the usual outcome, the reverse is what is asked.
 
     Raises:
         QcliError: not a bitstring, or not of as many bits as are measured.
     """
     measured = circuit.copy()
     if not any(instruction.name == "measure" for instruction in circuit.data):
-        measured.measure_all(add_bits=True, inplace=True)
+        wires = _gated(circuit) if PHYSICAL in (circuit.metadata or {}) else range(circuit.num_qubits)
+        read = [Clbit() for _ in wires]
+        measured.add_bits(read)
+        measured.measure([*wires], read)
     bits = sum(instruction.name == "measure" for instruction in measured.data)
     if not target or set(target) - {"0", "1"} or len(target) != bits:
         raise QcliError(
             f"target {target!r} for {bits} measured bits", "--target", f"give {bits} characters 0 or 1"
         )
-    return Asked(measured, _indicator(target), 0.0, _verbatim(circuit))
+    return Asked(measured, _indicator(target), 0.0)
 
 
 def pauli_word(circuit: QuantumCircuit, observable: str) -> Asked:
@@ -112,7 +116,7 @@ def pauli_word(circuit: QuantumCircuit, observable: str) -> Asked:
         if letter in "XY":
             measured.h(qubit)
         measured.measure(qubit, bit)
-    return Asked(measured, np.tile([1.0, -1.0], (len(letters), 1)), -1.0, _verbatim(circuit))
+    return Asked(measured, np.tile([1.0, -1.0], (len(letters), 1)), -1.0)
 
 
 def forecast_circuit(
@@ -153,10 +157,10 @@ def respond(asked: Asked, device: Device, trust: Optimism | None = None) -> Answ
     Raises:
         QcliError: it does not compile for the device.
     """
-    found = tuple(layouts(asked.circuit, device))
+    found, note = _placed(asked.circuit, device)
     compiled, trust = found[0], trust or optimism(device.vendor)
     published = NoisyCircuit(compiled)
-    asked, ideal = _as_meant(asked, published)
+    asked, ideal = _as_meant(replace(asked, note=note), published)
     noisy, blind = NoisyCircuit(compiled, expected(device)), NoisyCircuit(compiled, guessed(device))
     by_gates = [_simulated(noisy, asked, gates, trust.readout) for gates in GATES]
     return Answer(
@@ -171,6 +175,25 @@ def respond(asked: Asked, device: Device, trust: Optimism | None = None) -> Answ
         method=by_gates[-1].method,
         trust=trust,
     )
+
+
+def _placed(circuit: QuantumCircuit, device: Device) -> tuple[tuple[Compiled, ...], str]:
+    """Compiled on the physical qubits that the circuit names, or on good ones; and what is to be said of that."""
+    metadata = circuit.metadata or {}
+    numbers, verbatim = metadata.get(PHYSICAL), metadata.get(VERBATIM)
+    if numbers is None:
+        note = "the verbatim box names no physical qubits: the device's best were chosen" if verbatim else ""
+        return tuple(layouts(circuit, device)), note
+    named = {numbers[wire] for wire in used_wires(circuit, device)}
+    if absent := sorted(named - {qubit.id for qubit in device.usable}):
+        listed = ", ".join(map(str, absent))
+        return tuple(layouts(circuit, device)), f"no calibrated qubits {listed}: other places were chosen"
+    compiled = compile_on(circuit, device, numbers)
+    written = sum(len(each.qubits) == 2 and each.name != "barrier" for each in circuit.data)
+    anew = verbatim and compiled.two_qubit_gates != written
+    return (
+        compiled,
+    ), "the verbatim box is not in native gates on coupled qubits: compiled anew" if anew else ""
 
 
 def _simulated(noisy: NoisyCircuit, asked: Asked, gates: float, *readout: float) -> Noisy:
@@ -221,17 +244,14 @@ def predict(answer: Answer, shots: int, on: date, seed: int = 0) -> Prediction:
     )
 
 
-def _verbatim(circuit: QuantumCircuit) -> str:
-    named = (circuit.metadata or {}).get(VERBATIM)
-    return (
-        "the verbatim box was compiled anew: its gates and qubits are not those that would run"
-        if named
-        else ""
-    )
-
-
 def _join(*notes: str) -> str:
     return "; ".join(filter(None, notes))
+
+
+def _gated(circuit: QuantumCircuit) -> list[int]:
+    """Wires with a gate, ascending."""
+    touched = {bit for each in circuit.data if each.name != "barrier" for bit in each.qubits}
+    return [wire for wire, bit in enumerate(circuit.qubits) if bit in touched]
 
 
 def _indicator(target: str) -> Array:

@@ -5,12 +5,14 @@ from datetime import timedelta
 from functools import cache
 from itertools import pairwise
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
 from qiskit.circuit import ClassicalRegister, QuantumCircuit, QuantumRegister
 
 from benchmarks.forecast import kernel
+from qcli.circuit.openqasm import read_circuit
 from qcli.device.catalogue import find
 from qcli.errors import QcliError
 from qcli.forecast.circuit import (
@@ -150,6 +152,54 @@ def test_a_target_that_can_only_be_meant_in_reverse_is_read_so_and_it_is_said() 
     assert reverse.ideal == pytest.approx(1.0)
     assert forecast(reverse).value == forecast(straight).value
     assert "read with bit 0 last" in forecast(reverse).note and not forecast(straight).note
+
+
+def on_couplers(name: str, gates: int, verbatim: bool, shift: int = 0) -> str:
+    """CZ gates in a row on the first coupler of a device, whose qubits start in |00⟩."""
+    edge = find(name).usable_edges[0]
+    a, b = edge.a + shift, edge.b + shift
+    body = "".join(f"cz ${a}, ${b};\n" for _ in range(gates))
+    box = f"#pragma braket verbatim\nbox {{\n{body}}}\n" if verbatim else body
+    return f"OPENQASM 3.0;\nbit[2] c;\n{box}c[0] = measure ${a};\nc[1] = measure ${b};\n"
+
+
+def read(path: Path, text: str) -> QuantumCircuit:
+    path.write_text(text)
+    return read_circuit(path)
+
+
+@pytest.mark.parametrize(("verbatim", "kept"), [(True, 20), (False, 0)])
+def test_a_circuit_runs_on_the_physical_qubits_that_it_names(
+    tmp_path: Path, verbatim: bool, kept: int
+) -> None:
+    circuit = read(tmp_path / "c.qasm", on_couplers("garnet", 20, verbatim))
+    answer, edge = respond(bitstring(circuit, "00"), find("garnet")), find("garnet").usable_edges[0]
+    (compiled,) = answer.layouts
+    assert compiled.layout == (edge.a, edge.b)
+    assert compiled.two_qubit_gates == 20 if verbatim else compiled.two_qubit_gates < 2
+    assert forecast(answer).note == ""
+
+
+def test_physical_qubits_that_the_device_has_not_are_replaced_and_that_is_said(tmp_path: Path) -> None:
+    circuit = read(tmp_path / "c.qasm", on_couplers("garnet", 2, verbatim=True, shift=100))
+    answer = respond(bitstring(circuit, "00"), find("garnet"))
+    assert "no calibrated qubits 101" in forecast(answer).note and len(answer.layouts) > 1
+
+
+def test_a_verbatim_box_in_other_gates_is_compiled_anew_and_that_is_said(tmp_path: Path) -> None:
+    text = on_couplers("garnet", 2, verbatim=True).replace("cz", "iswap")
+    answer = respond(bitstring(read(tmp_path / "c.qasm", text), "00"), find("garnet"))
+    assert "compiled anew" in forecast(answer).note
+    assert answer.layouts[0].two_qubit_gates == 4
+
+
+def test_a_circuit_on_physical_qubits_without_measurements_is_measured_on_those_it_uses(
+    tmp_path: Path,
+) -> None:
+    circuit = read(tmp_path / "c.qasm", "OPENQASM 3.0;\nh $2;\ncnot $2, $1;\n")
+    asked = bitstring(circuit, "00")
+    assert respond(asked, find("garnet")).layouts[0].layout == (1, 2)
+    assert forecast(respond(asked, find("garnet"))).ideal == pytest.approx(0.5)
 
 
 def almost_flipped(angle: float) -> QuantumCircuit:

@@ -116,7 +116,7 @@ def test_capabilities_are_valid_and_read_back_to_the_record(name: str) -> None:
     assert type(parsed).__name__ == f"{record.vendor.capitalize()}DeviceCapabilities"
     assert isinstance(LocalEmulator.from_device_properties(parsed), LocalEmulator)
     read = device_of({"deviceCapabilities": content, "deviceStatus": record.status.upper()}, "", name, "")
-    told = {"source", "licence", "qubits", "edges"}
+    told = {"source", "licence", "notes", "qubits", "edges"}
     assert read.model_dump(exclude=told) == record.model_dump(exclude=told)
     for found, known in ((read.qubits, record.qubits), (read.edges, record.edges)):
         np.testing.assert_allclose(np.array(found, float), np.array(known, float), rtol=1e-9)
