@@ -34,7 +34,6 @@ def test_drift_is_flat_below_a_day_and_beyond_90() -> None:
 def test_a_vendors_factors_say_whether_they_are_fitted_or_assumed(vendor: str) -> None:
     trust = optimism(vendor)
     assert trust.basis.startswith("fitted on" if vendor == "IBM" else "assumed")
-    assert ("leave-one-device-out" in trust.basis) == (vendor == "IBM")
     assert 1.2 <= trust.gates <= 2.5
     assert min(trust.readout, trust.between_devices, trust.day_to_day, trust.readout_spread) > 0
 
