@@ -3,6 +3,7 @@
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ LEVEL = 0.90
 Array = NDArray[np.float64]
 
 _DAYS = 1024
-_SAMPLING = Sampling(standard_error=0.01, exact=1e8)
+_SAMPLING = Sampling(standard_error=0.01, exact=1e9)
 """A circuit is simulated a dozen times; both take some seconds each."""
 _NEVER, _SELDOM, _CLEAR, _MOSTLY = 1e-6, 0.05, 0.05, 0.5
 
@@ -54,7 +55,8 @@ class Prediction:
     """What a device would measure, with its 90 % interval.
 
     `ideal` is the noiseless value, `as_published` the value if the calibration told the whole truth, `guess` the value
-    without this device's calibration; `numerical_error` the standard error of the simulation, 0 where it is exact;
+    without this device's calibration; `numerical_error` the standard error of the simulation, what twirling may hide
+    included, 0 where it is exact;
     `note` how the question was read, where it could be read in two ways.
     """
 
@@ -163,16 +165,22 @@ def respond(asked: Asked, device: Device, trust: Optimism | None = None) -> Answ
     asked, ideal = _as_meant(replace(asked, note=note), published)
     noisy, blind = NoisyCircuit(compiled, expected(device)), NoisyCircuit(compiled, guessed(device))
     by_gates = [_simulated(noisy, asked, gates, trust.readout) for gates in GATES]
+    by_readout = _simulated(noisy, asked, trust.gates, *READOUT)
+    error = max(float(each.standard_error.max()) for each in by_gates)
+    if by_readout.method == "trajectories":
+        # twirled relaxation has lost its pull towards 0: what idling changes bounds by how much that is wrong
+        awake = _simulated(noisy, asked, trust.gates, *READOUT, idle=False)
+        error = hypot(error, float(np.abs(awake.values - by_readout.values).max()))
     return Answer(
         asked,
         found,
         np.array([each.values[0, 0] for each in by_gates]),
-        _simulated(noisy, asked, trust.gates, *READOUT).values[0],
+        by_readout.values[0],
         np.array([_simulated(blind, asked, gates, trust.readout).values[0, 0] for gates in USUAL_GATES]),
         ideal=ideal,
         as_published=float(_simulated(published, asked, 1.0, 1.0).values[0, 0]),
-        numerical_error=max(float(each.standard_error.max()) for each in by_gates),
-        method=by_gates[-1].method,
+        numerical_error=error,
+        method=by_readout.method,
         trust=trust,
     )
 
@@ -196,10 +204,10 @@ def _placed(circuit: QuantumCircuit, device: Device) -> tuple[tuple[Compiled, ..
     ), "the verbatim box is not in native gates on coupled qubits: compiled anew" if anew else ""
 
 
-def _simulated(noisy: NoisyCircuit, asked: Asked, gates: float, *readout: float) -> Noisy:
+def _simulated(noisy: NoisyCircuit, asked: Asked, gates: float, *readout: float, idle: bool = True) -> Noisy:
     """With so strong errors of gates and while idling, read with each of the strengths of `readout`."""
     factors = [noisy.before_readout(asked.factors[None], Strength(readout=each)) for each in readout]
-    strength = Strength(gates, gates, gates, readout=0.0)
+    strength = Strength(gates, gates, gates if idle else 0.0, readout=0.0)
     return noisy.estimate(np.zeros((1, 0)), np.concatenate(factors), strength, _SAMPLING)
 
 

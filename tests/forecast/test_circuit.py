@@ -15,6 +15,7 @@ from benchmarks.forecast import kernel
 from qcli.circuit.openqasm import read_circuit
 from qcli.device.catalogue import find
 from qcli.errors import QcliError
+from qcli.forecast import circuit as circuit_module
 from qcli.forecast.circuit import (
     Answer,
     Prediction,
@@ -24,6 +25,7 @@ from qcli.forecast.circuit import (
     predict,
     respond,
 )
+from qcli.noise.trajectories import Sampling
 
 DEVICES = ["garnet", "boston", "cepheus-1-108q", "forte-enterprise-1"]
 
@@ -48,6 +50,18 @@ def forecast(answer: Answer, shots: int = 1000, days: int = 1, seed: int = 0) ->
 
 def width(prediction: Prediction) -> float:
     return prediction.high - prediction.low
+
+
+def test_trajectories_know_how_far_off_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twirling takes the pull towards |0⟩ from qubits that idle; Emerald's relax fast."""
+    exact = mirrored("emerald")
+    monkeypatch.setattr(circuit_module, "_SAMPLING", Sampling(0.01, exact=0))
+    monkeypatch.setattr("qcli.noise.circuit._LITTLE", 0)
+    sampled = respond(bitstring(kernel(5), "00000"), find("emerald"))
+    assert (exact.method, exact.numerical_error, sampled.method) == ("exact", 0, "trajectories")
+    off = np.abs(sampled.by_readout - exact.by_readout).max()
+    assert 0.01 < sampled.numerical_error < 0.2 and off < 1.5 * sampled.numerical_error
+    assert width(forecast(sampled)) > width(forecast(exact))
 
 
 # what is asked
