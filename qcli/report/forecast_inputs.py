@@ -98,10 +98,12 @@ class Mitigation(File):
 
 
 class Optimism(File):
-    """How many times as strongly as the calibration says errors act: of gates and idling, and of readout."""
+    """How many times as strongly as the calibration says errors act: of gates and idling, and of readout; `zeros`
+    besides of reading 1 for 0."""
 
     gates: FiniteFloat
     readout: FiniteFloat
+    zeros: FiniteFloat = 1.0
     basis: str
 
 

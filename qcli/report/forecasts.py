@@ -19,8 +19,8 @@ from qcli.report.text import NONE
 from qcli.report.view import Fact
 
 LEGEND = f"""\
-intervals, 90 %: over shot noise, the finite test sample, layouts, drift since the calibration, and how far devices \
-differ from their calibration and from day to day
+intervals, 90 %, of what as many new samples like these will show: over shot noise, the finite test sample, layouts, \
+drift since the calibration, and how far devices differ from their calibration and from day to day
 signal left: of the quantum outputs' differences between samples, on the median day
 guess: accuracy with the errors of the vendor's other devices; published: if its calibration told the whole truth
 factors: errors against those to expect from the calibration; fitted on the vendor's public results, or \
@@ -150,10 +150,13 @@ def beliefs(forecasts: Sequence[Forecast]) -> list[tuple[str, list[str]]]:
 
 def factors(forecasts: Sequence[Forecast]) -> list[str]:
     """The error factors in force, each with what it rests on."""
-    seen = dict.fromkeys((f.optimism.gates, f.optimism.readout, f.optimism.basis) for f in forecasts)
+    seen = dict.fromkeys(
+        (o.gates, o.readout, o.zeros, o.basis) for o in (forecast.optimism for forecast in forecasts)
+    )
     return [
-        f"error factors {gates:g} (gates, idling) and {readout:g} (readout): {basis}"
-        for gates, readout, basis in seen
+        f"error factors {gates:g} (gates, idling) and {readout:g} (readout"
+        f"{'' if zeros == 1 else f', of zeros {readout * zeros:g}'}): {basis}"
+        for gates, readout, zeros, basis in seen
     ]
 
 

@@ -91,7 +91,7 @@ def forecast(device: str = "braket/garnet", accuracy: float = 0.941, **changed: 
         **found,
         "believe": "Believe the forecast." if fitted else "Try a few samples first.",
         "gate_times": "published" if fitted else "assumed",
-        "optimism": {"gates": 1.7, "readout": 0.5, "basis": basis},
+        "optimism": {"gates": 1.7, "readout": 0.5, "zeros": 0.5 if fitted else 1.0, "basis": basis},
         "log_sd": {"between_devices": 0.3, "day_to_day": 0.25, "drift": 0.1, "layout": 0.2},
         "layouts": 5,
         "why": None,

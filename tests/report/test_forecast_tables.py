@@ -80,9 +80,15 @@ def test_only_an_old_calibration_is_called_stale() -> None:
 
 def test_the_legend_says_what_the_interval_holds_what_is_assumed_and_what_to_believe() -> None:
     output = flat(tables()[0])
-    assert "intervals, 90 %: over shot noise, the finite test sample, layouts, drift" in output
+    assert (
+        "intervals, 90 %, of what as many new samples like these will show: over shot noise, the finite"
+        in output
+    )
     assert "error factors 1.7 (gates, idling) and 0.5 (readout): assumed: IBM's factor" in output
-    assert "error factors 1.7 (gates, idling) and 0.5 (readout): fitted on 68 public results" in output
+    assert (
+        "error factors 1.7 (gates, idling) and 0.5 (readout, of zeros 0.25): fitted on 68 public results"
+        in output
+    )
     assert output.count("Try a few samples first.") == 1
     assert "braket/garnet, braket/forte-enterprise-1: Try a few samples first." in output
     assert "ibm/fez: Believe the forecast." in output
