@@ -527,7 +527,7 @@ def test_the_page_has_a_section_on_forecasts_between_cost_and_device(html: str) 
         *(
             "rehearsed: 93.8 % of 48 on emulator/garnet",
             "Believe the forecast.",
-            "and 0.5 (readout): fitted on 68",
+            "and 0.5 (readout, of zeros 0.25): fitted on 68",
         ),
         *(
             "mean |error| of outputs (dimensionless)",
