@@ -162,7 +162,9 @@ def test_word_by_word_the_forecast_is_the_same(
         assert (one.low, one.value, one.high) == pytest.approx((other.low, other.value, other.high), abs=0.03)
 
 
-@pytest.mark.parametrize(("name", "shots"), [("cepheus-1-108q", 2), ("fez", 100)])
+@pytest.mark.parametrize(
+    ("name", "shots"), [("cepheus-1-108q", 2), pytest.param("fez", 100, marks=pytest.mark.slow)]
+)
 def test_the_intervals_cover_what_500_synthetic_devices_show_of_other_samples(
     trained: Run, name: str, shots: int
 ) -> None:
