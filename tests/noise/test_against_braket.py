@@ -96,11 +96,12 @@ def expectations(compiled: Compiled, emulated: LocalEmulator) -> np.ndarray:
     return np.array(LocalSimulator("braket_dm").run(noisy, shots=0).result().values)
 
 
+@pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 20), marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("name", DEVICES)
-def test_expectation_values_of_twenty_random_circuits_are_those_of_braket(name: str) -> None:
+def test_expectation_values_of_twenty_random_circuits_are_those_of_braket(name: str, seeds: range) -> None:
     device = coinciding(catalogue()[name])
     emulated = emulator(device)
-    for seed in range(20):
+    for seed in seeds:
         wires = 2 + seed % 3
         compiled = compile_circuit(random_circuit(wires, seed), device, trials=1)
         z = np.ones((wires, wires, 2))

@@ -61,7 +61,7 @@ def check(evaluate, program, angles, dtype):
 
 @pytest.mark.parametrize(
     "start",
-    [*range(0, 200, 20), *(pytest.param(start, marks=pytest.mark.slow) for start in range(200, 500, 20))],
+    [*range(0, 60, 20), *(pytest.param(start, marks=pytest.mark.slow) for start in range(60, 500, 20))],
 )
 def test_cpu_equals_default_qubit_on_500_random_circuits(start):
     for seed in range(start, start + 20):
