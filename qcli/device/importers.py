@@ -57,7 +57,7 @@ def from_braket(
     Raises:
         QcliError: an unknown schema, a file cut short, or figures out of range.
     """
-    schema = _schema(capabilities, where)
+    schema = schema_of(capabilities, where)
     content = complete(lambda: schema.read(capabilities), where)
     common = complete(
         lambda: {
@@ -79,7 +79,7 @@ def from_braket(
     return device_from(common | content, where)
 
 
-def _schema(capabilities: Any, where: str) -> _Schema:
+def schema_of(capabilities: Any, where: str) -> _Schema:
     header = capabilities.get("braketSchemaHeader") if isinstance(capabilities, dict) else None
     name, version = (header.get("name"), header.get("version")) if isinstance(header, dict) else (None, None)
     known = _SCHEMAS.get(str(name))

@@ -8,7 +8,7 @@ from typing import Any
 
 from qcli.device.catalogue import catalogue, last_known, resolve, user_path
 from qcli.device.ibm import from_ibm
-from qcli.device.importers import from_braket
+from qcli.device.importers import from_braket, schema_of
 from qcli.device.reading import short_name
 from qcli.device.record import SCHEMA, Device, Status, device_from, dump_device
 from qcli.errors import QcliError
@@ -139,6 +139,7 @@ def _braket(content: dict[str, Any], where: str, name: str | None, how: str) -> 
         capabilities = _parsed(capabilities, where)
     arn = str(content.get("deviceArn", ""))
     name = name or short_name(arn.rpartition("/")[2]) or short_name(str(content.get("deviceName", "")))
+    schema_of(capabilities, where)
     if not name:
         raise QcliError("capabilities do not name their device", where, "add --name, such as --name garnet")
     known = last_known(f"braket/{name}")

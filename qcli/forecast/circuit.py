@@ -199,9 +199,8 @@ def _placed(circuit: QuantumCircuit, device: Device) -> tuple[tuple[Compiled, ..
     compiled = compile_on(circuit, device, numbers)
     written = sum(len(each.qubits) == 2 and each.name != "barrier" for each in circuit.data)
     anew = verbatim and compiled.two_qubit_gates != written
-    return (
-        compiled,
-    ), "the verbatim box is not in native gates on coupled qubits: compiled anew" if anew else ""
+    note = "the verbatim box is not in native gates on coupled qubits: compiled anew" if anew else ""
+    return (compiled,), note
 
 
 def _simulated(noisy: NoisyCircuit, asked: Asked, gates: float, *readout: float, idle: bool = True) -> Noisy:

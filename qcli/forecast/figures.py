@@ -6,8 +6,8 @@ day (regression to the mean). The expected error is the weighted geometric mean
     e' = e^w ē^(1−w)
 
 of the published e and the vendor's typical ē, the geometric mean over its devices of their medians; T1 and T2 likewise,
-each direction of readout by itself. w is fitted (docs/forecast.md), as is for some vendors a factor on the readout
-errors of zeros (optimism.py).
+each direction of readout by itself. w is assumed; a factor on the readout errors of zeros is fitted for some vendors
+(optimism.py, docs/forecast.md).
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ from qcli.device.record import Device, Qubit
 from qcli.forecast.optimism import optimism
 
 RELIABILITY = 0.5
-"""The weight w of a published figure: fitted on public results of four IBM devices, and flat from 0.25 to 0.5."""
+"""The weight w of a published figure: assumed, both count alike."""
 
 LEAST_ERROR = 1e-5
 """An estimated error of 0 is one that was not seen in the shots of a calibration; none is smaller than this."""

@@ -53,12 +53,13 @@ class Noisy:
 class Sampling:
     """How long trajectories go on: to a largest standard error, or until states have so many amplitudes in all.
 
-    The latter takes some minutes. `exact`: the Pauli coefficients up to which exact results are taken instead.
+    The latter takes some minutes. `exact`: the Pauli coefficients up to which exact results are taken
+    instead, as far as these go at all.
     """
 
     standard_error: float = 0.005
     amplitudes: float = 2.0**32
-    exact: float = 1e10
+    exact: float = float("inf")
 
 
 @dataclass(frozen=True)
