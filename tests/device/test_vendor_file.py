@@ -127,6 +127,12 @@ def test_a_file_of_an_unknown_schema_is_refused(content: dict[str, Any], what: s
     assert caught.value.exit_code == 2 and caught.value.fix
 
 
+def test_an_unknown_schema_is_said_before_a_name_is_asked_for() -> None:
+    content, what = UNFIT["another vendor"]
+    with pytest.raises(QcliError, match=what):
+        device_of(content, "unknown.json", None, "imported")
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe\x00", b"[" * 100_000, b"null"])
 def test_a_file_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "garnet.json"
